@@ -1,0 +1,99 @@
+"""SyncRuns: one document a run, kept true while it goes, and the records it had to skip."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from connectors.documents import SkippedRecord
+from connectors.ids import gid
+from gateway.store.codec import Stored, clean
+from gateway.store.writer import Counts
+from schema.jsontext import json_text
+
+SKIPPED_KEPT: Final = 10_000
+"""How many skipped records of one run are kept with their payload; all are counted."""
+
+
+def new_run_id(source: str) -> str:
+    """Sorts by start time: milliseconds in hexadecimal, then chance."""
+    return gid(source, "SyncRun", f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(5)}")
+
+
+async def start(database: Any, source: str, mode: str, *, now: datetime) -> str:
+    """Opens a run; runs of the source that a dead process left open are closed as FAILED."""
+    await database["sync_runs"].update_many(
+        {"source": source, "state": "RUNNING"},
+        {
+            "$set": {
+                "state": "FAILED",
+                "finished_at": now,
+                "error": {"code": "INTERNAL", "message": "interrupted: the process that ran it ended", "at": now},
+            }
+        },
+    )
+    run = new_run_id(source)
+    await database["sync_runs"].insert_one(
+        {
+            "_id": run,
+            "source": source,
+            "mode": mode,
+            "state": "RUNNING",
+            "started_at": now,
+            "counts": {"created": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0, "requests": 0},
+            "kinds": {},
+            "progress": {"done": 0, "records": 0},
+        }
+    )
+    return run
+
+
+async def add_page(
+    database: Any,
+    run: str,
+    counts: Counts,
+    *,
+    skipped: Sequence[SkippedRecord] = (),
+    skipped_before: int = 0,
+    records: int = 0,
+    done: int = 0,
+    total: int | None = None,
+    requests: int = 0,
+    session: Any,
+) -> None:
+    """Adds what a page did, in the page's own transaction."""
+    increments: dict[str, int] = {"progress.records": records, "counts.skipped": len(skipped)}
+    if requests:
+        increments["counts.requests"] = requests
+    for word in ("created", "updated", "unchanged", "deleted"):
+        counter = getattr(counts, word)
+        increments[f"counts.{word}"] = counter.total()
+        for kind, count in counter.items():
+            increments[f"kinds.{kind.value}.{word}"] = count
+    progress: Stored = {"progress.done": done} | ({"progress.total": total} if total is not None else {})
+    await database["sync_runs"].update_one({"_id": run}, {"$inc": increments, "$set": progress}, session=session)
+    kept = skipped[: max(0, SKIPPED_KEPT - skipped_before)]
+    if kept:
+        documents = [_skipped(run, skipped_before + n, record) for n, record in enumerate(kept)]
+        await database["skipped_records"].insert_many(documents, session=session)
+
+
+async def finish(database: Any, run: str, state: str, *, now: datetime, error: Stored | None = None) -> Stored:
+    change: Stored = {"state": state, "finished_at": now} | ({"error": error} if error else {})
+    await database["sync_runs"].update_one({"_id": run}, {"$set": change})
+    found: Stored = await database["sync_runs"].find_one({"_id": run})
+    return found
+
+
+def _skipped(run: str, number: int, record: SkippedRecord) -> Stored:
+    out: Stored = {"_id": f"{run}#{number:08d}", "run": run, "number": number, "reason": clean(record.reason)}
+    for name in ("where", "field", "external_id"):
+        value = getattr(record, name)
+        if value is not None:
+            out[name] = clean(value)
+    if record.raw is not None:
+        out["raw"] = json_text(record.raw)
+    return out

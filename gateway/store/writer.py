@@ -1,0 +1,386 @@
+"""Writes pages: finds what is new or changed by id and content hash, and stores it with its page in one transaction.
+
+The unchanged is skipped, so a second run writes nothing. A page, the tasks folded anew because of it, its payloads
+and its checkpoint become visible together or not at all: a crash repeats a page and never leaves half of one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final
+
+from pymongo import InsertOne, ReplaceOne, UpdateMany, UpdateOne
+
+from connectors.documents import UNSET, AnyDocument, Kind, Page, Ref, Scope
+from connectors.ids import gid
+from gateway.fold import FOLDED, Children, fold
+from gateway.store.codec import COLLECTIONS, Stored, clean, content_hash, encode, shape
+from schema.jsontext import json_text
+
+CHILD_KINDS: Final = (Kind.SUBMISSION, Kind.ANNOTATION, Kind.AUDIT, Kind.COMMENT)
+_SYSTEM: Final = frozenset({"h", "fetched_at", "run", "weak"})
+_SAID: Final = ("review_status", "review_comments")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a page did, by kind."""
+
+    created: Counter[Kind] = field(default_factory=Counter)
+    updated: Counter[Kind] = field(default_factory=Counter)
+    unchanged: Counter[Kind] = field(default_factory=Counter)
+    deleted: Counter[Kind] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.deleted += other.deleted
+
+
+@dataclass(slots=True)
+class _Statement:
+    """One document on its way: its id, what it states, its hash."""
+
+    id: str
+    document: AnyDocument
+    stated: Stored
+    raw: str | bytes | None
+    hash: bytes
+
+    @property
+    def facet(self) -> str:
+        return self.document.facet or "whole"
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The operations of one page, gathered before any is sent."""
+
+    operations: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    touched: set[str] = field(default_factory=set)
+    """Tasks to fold anew."""
+    new_tasks: dict[str, Stored] = field(default_factory=dict)
+    changed_tasks: dict[str, Stored] = field(default_factory=dict)
+    children: dict[str, list[Stored]] = field(default_factory=lambda: defaultdict(list))
+    """New documents of this page by the task they hang on."""
+    counts: Counts = field(default_factory=Counts)
+
+
+class Writer:
+    """Stores the pages of one source during one run. ``now`` is the time that ``fetched_at`` shows."""
+
+    def __init__(self, database: Any, *, source: str, run: str) -> None:
+        self._db = database
+        self._source = source
+        self._run = run
+
+    def prepare(self, page: Page) -> list[_Statement]:
+        """Encodes and hashes the documents of a page: pure work, done while an earlier page is being written."""
+        out = []
+        source = self._source
+        for document in page.documents:
+            raw = None if document.raw is UNSET else json_text(document.raw)
+            stated = encode(source, document)
+            id_ = gid(source, document.kind.value, clean(document.external_id))
+            out.append(_Statement(id_, document, stated, raw, content_hash(stated, raw)))
+        return out
+
+    async def write(self, page: Page, statements: Sequence[_Statement], *, now: datetime, session: Any) -> Counts:
+        """Stores a prepared page inside the caller's transaction."""
+        batch = _Batch()
+        by_kind: dict[Kind, dict[str, list[_Statement]]] = defaultdict(dict)
+        for statement in statements:
+            by_kind[statement.document.kind].setdefault(statement.id, []).append(statement)
+        for kind, groups in by_kind.items():
+            await self._sort(kind, groups, batch, now, session)
+        await self._replace_children(statements, batch, now, session)
+        await self._tombstone([(ref.kind, self._gid(ref)) for ref in page.gone], batch, now, session)
+        await self._fold(batch, session)
+        for collection, operations in batch.operations.items():
+            await self._db[collection].bulk_write(operations, ordered=False, session=session)
+        return batch.counts
+
+    async def tombstone(self, gone: Sequence[tuple[Kind, str]], *, now: datetime, session: Any) -> Counts:
+        """Marks documents (by global id) as deleted, with everything that hangs on them."""
+        batch = _Batch()
+        await self._tombstone(gone, batch, now, session)
+        for collection, operations in batch.operations.items():
+            await self._db[collection].bulk_write(operations, ordered=False, session=session)
+        batch.operations.clear()
+        await self._fold(batch, session)
+        for collection, operations in batch.operations.items():
+            await self._db[collection].bulk_write(operations, ordered=False, session=session)
+        return batch.counts
+
+    # --- new, changed, unchanged ------------------------------------------------------------------------------
+
+    async def _sort(
+        self, kind: Kind, groups: Mapping[str, list[_Statement]], batch: _Batch, now: datetime, session: Any
+    ) -> None:
+        collection = COLLECTIONS[kind]
+        known = {
+            doc["_id"]: doc
+            async for doc in self._db[collection].find(
+                {"_id": {"$in": list(groups)}},
+                {"h": 1, "deleted_at": 1},
+                session=session,
+                batch_size=len(groups) + 1,
+            )
+        }
+        changed: list[str] = []
+        for id_, group in groups.items():
+            stored = known.get(id_)
+            if stored is None:
+                self._insert(kind, id_, group, batch, now)
+            elif stored.get("deleted_at") or any(stored["h"].get(s.facet) != s.hash for s in group):
+                changed.append(id_)
+            else:
+                batch.counts.unchanged[kind] += 1
+        if changed:
+            cursor = self._db[collection].find({"_id": {"$in": changed}}, session=session, batch_size=len(changed) + 1)
+            async for doc in cursor:
+                self._update(kind, doc, groups[doc["_id"]], batch, now)
+
+    def _insert(self, kind: Kind, id_: str, group: Sequence[_Statement], batch: _Batch, now: datetime) -> None:
+        new: Stored = {"_id": id_, "source": self._source, "external_id": clean(group[0].document.external_id)}
+        new |= shape(kind).initial
+        if group[0].document.facet or group[0].document.assumed:
+            new["weak"] = sorted(shape(kind).initial)
+        for statement in group:
+            merge(new, statement)
+        new["fetched_at"] = now
+        new["run"] = self._run
+        batch.counts.created[kind] += 1
+        self._payload(group, batch)
+        if kind is Kind.TASK:
+            batch.new_tasks[id_] = new
+            batch.touched.add(id_)
+        else:
+            batch.operations[COLLECTIONS[kind]].append(InsertOne(new))
+            self._touch(kind, new, None, batch)
+
+    def _update(self, kind: Kind, stored: Stored, group: Sequence[_Statement], batch: _Batch, now: datetime) -> None:
+        merged = dict(stored)
+        merged["h"] = dict(stored["h"])
+        if kind is Kind.TASK:
+            merged |= {name: stored.get("said", {}).get(name) for name in _SAID}
+        for statement in group:
+            merge(merged, statement)
+        merged.pop("deleted_at", None)
+        if kind is Kind.TASK:
+            _keep_said(merged)
+            same = _content(merged, drop=FOLDED) == _content(stored, drop=FOLDED)
+        else:
+            same = _content(merged) == _content(stored)
+        payload_changed = any(s.raw is not None and stored["h"].get(s.facet) != s.hash for s in group)
+        if same and not payload_changed:
+            batch.counts.unchanged[kind] += 1
+            return
+        merged["fetched_at"] = now
+        merged["run"] = self._run
+        batch.counts.updated[kind] += 1
+        self._payload(group, batch)
+        if kind is Kind.TASK:
+            merged |= {name: stored.get(name) for name in FOLDED}
+            batch.changed_tasks[merged["_id"]] = merged
+            batch.touched.add(merged["_id"])
+        else:
+            batch.operations[COLLECTIONS[kind]].append(ReplaceOne({"_id": merged["_id"]}, merged))
+            self._touch(kind, merged, stored, batch)
+
+    def _payload(self, group: Sequence[_Statement], batch: _Batch) -> None:
+        for statement in group:
+            if statement.raw is not None:
+                batch.operations["raws"].append(
+                    ReplaceOne({"_id": statement.id}, {"_id": statement.id, "json": statement.raw}, upsert=True)
+                )
+
+    def _touch(self, kind: Kind, new: Stored, old: Stored | None, batch: _Batch) -> None:
+        if kind not in CHILD_KINDS:
+            return
+        task = new.get("task")
+        if task is not None:
+            batch.touched.add(task)
+            if old is None:
+                batch.children[task].append(new)
+        if old is not None and old.get("task") is not None:
+            batch.touched.add(old["task"])
+
+    # --- what is gone -------------------------------------------------------------------------------------------
+
+    async def _replace_children(
+        self, statements: Iterable[_Statement], batch: _Batch, now: datetime, session: Any
+    ) -> None:
+        """Tombstones the children that a task's whole statement no longer names."""
+        parents: dict[Kind, set[str]] = defaultdict(set)
+        present: set[str] = set()
+        for statement in statements:
+            present.add(statement.id)
+            document = statement.document
+            if document.kind is Kind.TASK and statement.id not in batch.new_tasks:
+                for kind in document.children:  # type: ignore[union-attr]
+                    parents[kind].add(statement.id)
+        for kind, tasks in parents.items():
+            cursor = self._db[COLLECTIONS[kind]].find(
+                {"task": {"$in": sorted(tasks)}, "deleted_at": None, "origin": {"$ne": "GATEWAY"}},
+                {"_id": 1},
+                session=session,
+            )
+            gone = [(kind, doc["_id"]) async for doc in cursor if doc["_id"] not in present]
+            await self._tombstone(gone, batch, now, session)
+
+    async def _tombstone(self, gone: Sequence[tuple[Kind, str]], batch: _Batch, now: datetime, session: Any) -> None:
+        by_kind: dict[Kind, list[str]] = defaultdict(list)
+        for kind, id_ in gone:
+            by_kind[kind].append(id_)
+        for kind, ids in by_kind.items():
+            where = {"_id": {"$in": ids}, "deleted_at": None}
+            alive = self._db[COLLECTIONS[kind]].find(where, {"task": 1}, session=session)
+            found = [doc async for doc in alive]
+            if not found:
+                continue
+            dead = [doc["_id"] for doc in found]
+            batch.counts.deleted[kind] += len(dead)
+            mark = {"$set": {"deleted_at": now, "run": self._run}}
+            batch.operations[COLLECTIONS[kind]].append(UpdateMany({"_id": {"$in": dead}}, mark))
+            batch.touched.update(doc["task"] for doc in found if doc.get("task"))
+            if kind is Kind.TASK:
+                for child in CHILD_KINDS:
+                    batch.operations[COLLECTIONS[child]].append(
+                        UpdateMany({"task": {"$in": dead}, "deleted_at": None, "origin": {"$ne": "GATEWAY"}}, mark)
+                    )
+
+    # --- the fold -------------------------------------------------------------------------------------------------
+
+    async def _fold(self, batch: _Batch, session: Any) -> None:
+        if not batch.touched:
+            return
+        tasks = batch.new_tasks | batch.changed_tasks
+        missing = sorted(batch.touched - tasks.keys())
+        if missing:
+            cursor = self._db["tasks"].find({"_id": {"$in": missing}}, session=session)
+            tasks |= {doc["_id"]: doc async for doc in cursor}
+        # A new task has, as a rule, all its children in this page; the others are read back once the page's are there.
+        fresh = batch.new_tasks.keys() - await self._with_children(list(batch.new_tasks), session)
+        if len(fresh) < len(tasks):
+            await self._flush_children(batch, session)
+        children = await self._children([id_ for id_ in tasks if id_ not in fresh], session)
+        operations = batch.operations["tasks"]
+        for id_, task in tasks.items():
+            if id_ in batch.new_tasks:
+                _keep_said(task)
+            summary = _summary(batch.children.get(id_, ())) if id_ in fresh else children[id_]
+            folded = fold(task.get("said", {}), task["status"], summary)
+            if id_ in batch.new_tasks:
+                operations.append(InsertOne(task | folded))
+            elif id_ in batch.changed_tasks:
+                operations.append(ReplaceOne({"_id": id_}, task | folded))
+            elif any(task.get(name) != value for name, value in folded.items()):
+                operations.append(UpdateOne({"_id": id_}, {"$set": folded}))
+
+    async def _with_children(self, tasks: list[str], session: Any) -> set[str]:
+        found: set[str] = set()
+        if tasks:
+            for kind in CHILD_KINDS[:3]:
+                where = {"task": {"$in": tasks}}
+                found.update(await self._db[COLLECTIONS[kind]].distinct("task", where, session=session))
+        return found
+
+    async def _flush_children(self, batch: _Batch, session: Any) -> None:
+        for kind in CHILD_KINDS:
+            operations = batch.operations.pop(COLLECTIONS[kind], None)
+            if operations:
+                await self._db[COLLECTIONS[kind]].bulk_write(operations, ordered=False, session=session)
+
+    async def _children(self, tasks: list[str], session: Any) -> dict[str, Children]:
+        out = {task: Children() for task in tasks}
+        if not tasks:
+            return out
+        where = {"task": {"$in": tasks}, "deleted_at": None}
+        for kind, fields in (
+            (Kind.ANNOTATION, {"task": 1, "label": 1, "is_current": 1, "h": 1}),
+            (Kind.SUBMISSION, {"task": 1, "is_current": 1, "h": 1}),
+            (Kind.AUDIT, {"task": 1, "result": 1, "auditor": 1, "annotation": 1, "submission": 1, "audited_at": 1}),
+        ):
+            cursor = self._db[COLLECTIONS[kind]].find(where, fields, session=session)
+            async for doc in cursor:
+                _add_child(out[doc["task"]], kind, doc)
+        return out
+
+    def _gid(self, ref: Ref) -> str:
+        return gid(self._source, ref.kind.value, clean(ref.external_id))
+
+
+def merge(stored: Stored, statement: _Statement) -> None:
+    """Applies what a document states to what is stored: None removes, assumed fields yield to stated ones.
+
+    ``weak`` names the stored fields that hold an assumed or an initial value.
+    """
+    stored.setdefault("h", {})[statement.facet] = statement.hash
+    assumed = statement.document.assumed
+    weak = stored.get("weak")
+    if not assumed and not weak:
+        stored.update(statement.stated)
+        for name, value in statement.stated.items():
+            if value is None:
+                del stored[name]
+        return
+    weak = set(weak or ())
+    for name, value in statement.stated.items():
+        if name in assumed:
+            if name in stored and name not in weak:
+                continue
+            weak.add(name)
+        else:
+            weak.discard(name)
+        if value is None:
+            stored.pop(name, None)
+        else:
+            stored[name] = value
+    stored["weak"] = sorted(weak)
+    if not weak:
+        del stored["weak"]
+
+
+def seen_hash(id_: str) -> bytes:
+    """Eight bytes that stand for an id in the record of what a pass has seen."""
+    return blake2b(id_.encode(), digest_size=8).digest()
+
+
+def _content(doc: Stored, drop: Sequence[str] = ()) -> Stored:
+    return {
+        name: value for name, value in doc.items() if name not in _SYSTEM and name not in drop and value is not None
+    }
+
+
+def _keep_said(task: Stored) -> None:
+    """Moves the platform's own review words aside: readers see the folded ones."""
+    said = {name: task.pop(name, None) for name in _SAID}
+    task["said"] = {name: value for name, value in said.items() if value}
+
+
+def _summary(documents: Sequence[Stored]) -> Children:
+    out = Children()
+    for doc in documents:
+        _add_child(out, Kind(doc["_id"].split("/", 4)[3]), doc)
+    return out
+
+
+def _add_child(children: Children, kind: Kind, doc: Stored) -> None:
+    if kind is Kind.ANNOTATION and doc.get("is_current", True):
+        children.annotation_count += 1
+        children.hashes.extend(doc["h"].values())
+        if doc.get("label") is not None:
+            children.labels.add(doc["label"])
+    elif kind is Kind.SUBMISSION and doc.get("is_current"):
+        children.hashes.extend(doc["h"].values())
+    elif kind is Kind.AUDIT:
+        children.audits.append(doc)
+
+
+__all__ = ["CHILD_KINDS", "Counts", "Scope", "Writer", "merge", "seen_hash"]

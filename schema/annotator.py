@@ -1,0 +1,55 @@
+"""Annotators: people and models that label or audit, as one platform knows them."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: F401
+
+import strawberry
+
+from connectors.documents import AnnotatorKind, Expertise
+from schema.data import DATA, Computed, view
+from schema.fields import stored
+from schema.filters import PEOPLE
+from schema.node import Info, Ingested, Node, shows
+from schema.ports import Order, Query
+from schema.reference import Referable
+
+
+@shows("annotators")
+@strawberry.federation.type(
+    keys=["id", "sourceName externalId"],
+    description="A person or model that labels or audits, as one platform knows them.",
+)
+class Annotator(Referable, Ingested, Node):
+    name: str | None = stored("The name; null where the platform tells none.")
+    email: str | None = stored(f"The e-mail address. Null without the scope {PEOPLE}.", scope=PEOPLE)
+    kind: AnnotatorKind = stored(
+        "Person, model or system; UNKNOWN where an export does not tell.", path="annotator_kind"
+    )
+    expertise: Expertise | None = stored("Expertise, where the platform records it (APLOSE).")
+
+    @strawberry.field(
+        description=f"The same person on other sources, joined by e-mail. Empty without the scope {PEOPLE}.",
+        metadata={DATA: Computed(("email",))},
+    )
+    async def identities(self, info: Info) -> list[Annotator]:
+        email, context = self.doc.get("email"), info.context
+        if email is None or not context.viewer.may(PEOPLE):
+            return []
+        everything = frozenset(
+            {
+                "source",
+                "external_id",
+                "name",
+                "email",
+                "annotator_kind",
+                "expertise",
+                "fetched_at",
+                "raw_of",
+                "run",
+                "url",
+            }
+        )
+        query = Query("annotators", order=(Order("_id"),), fields=everything, sources=context.viewer.sources)
+        found = await context.loaders.children(query, "email").load(email)
+        return [view("annotators", doc) for doc in found if doc["_id"] != self.doc["_id"]]

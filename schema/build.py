@@ -1,0 +1,36 @@
+"""Builds the schema, and prints it as the SDL that is committed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import strawberry
+from strawberry.federation import Schema
+from strawberry.schema.config import StrawberryConfig
+
+from schema.query import Query
+from schema.scalars import SCALARS
+from schema.task import Comment, Submission
+
+SDL_FILE: Final = Path(__file__).with_name("schema.graphql")
+
+
+@cache
+def build() -> Schema:
+    """The one schema of the process. Federation 2.9 composes with every tool we tried; newer ones are refused by some."""
+    return Schema(
+        query=Query,
+        types=[Submission, Comment],
+        federation_version="2.9",
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+    )
+
+
+def sdl() -> str:
+    """The schema as text, the same for the same code."""
+    return build().as_str().rstrip() + "\n"
+
+
+__all__ = ["SDL_FILE", "build", "sdl", "strawberry"]
