@@ -1,0 +1,150 @@
+"""The command line: ``labelgate`` and its commands. Imports wait until a command needs them, so help is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import click
+
+T = TypeVar("T")
+
+WHOLE, FAILED, PARTIAL = 0, 1, 3
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a command; problems that a person can mend are one line, without a trace."""
+    from gateway.problems import expected  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except Exception as problem:
+        message = expected(problem)
+        if message is None:
+            raise
+        raise click.ClickException(message) from None
+
+
+def _json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--config", metavar="FILE", envvar="LABELGATE_CONFIG", help="Settings file [labelgate.toml].")
+@click.version_option(package_name="labelgate", prog_name="labelgate")
+@click.pass_context
+def main(context: click.Context, config: str | None) -> None:
+    """One GraphQL API over many data-labeling platforms.
+
+    Bring campaigns, tasks, assets, annotations and audits of every platform into MongoDB and ask one question
+    across all of them. Without LABELGATE_MONGODB_URL a MongoDB of our own runs under .labelgate/.
+    """
+    context.obj = config
+
+
+@main.command()
+@click.option("--host", help="Address to listen on [127.0.0.1]. Anything else needs tokens.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [8000].")
+@click.pass_obj
+def serve(config: str | None, host: str | None, port: int | None) -> None:
+    """Serve the GraphQL API (and GraphiQL) until Ctrl-C."""
+    from gateway.serving import serve_forever  # noqa: PLC0415
+
+    _run(serve_forever(config, host, port))
+
+
+@main.command()
+@click.argument("platform")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--source", metavar="NAME", help="Source to import into [the platform's name].")
+@click.option("--campaign", metavar="NAME", help="Name of the campaign, where the files do not say it.")
+@click.option("--option", "options", metavar="KEY=VALUE", multiple=True, help="An option of the platform's reader.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run as JSON, and nothing else.")
+@click.pass_obj
+def ingest(
+    config: str | None,
+    platform: str,
+    paths: tuple[str, ...],
+    source: str | None,
+    campaign: str | None,
+    options: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Import export files of PLATFORM: files, folders, or - for standard input.
+
+    The same file again changes nothing; a corrected file changes what was corrected. Records that cannot be
+    read are reported with file and row, the rest is kept. Exit status: 0 whole, 3 some records skipped, 1 failed.
+
+    \b
+      labelgate ingest aplose MADW_results.csv MADW_status.csv
+      labelgate ingest scale tasks.jsonl --source scale-prod
+      curl … | labelgate ingest kili - --campaign "Street signs"
+    """
+    from gateway.commands import ingest as work  # noqa: PLC0415
+
+    pairs = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{option!r} is not KEY=VALUE", param_hint="--option")
+        pairs[key] = value
+    state = _run(work(config, platform, paths, source, campaign, pairs, as_json))
+    sys.exit({"SUCCEEDED": WHOLE, "PARTIAL": PARTIAL}.get(state, FAILED))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def check(config: str | None, as_json: bool) -> None:
+    """Check the settings, MongoDB and the configured sources. Exit status 1 if anything is wrong."""
+    from gateway.commands import check as work  # noqa: PLC0415
+
+    sys.exit(WHOLE if _run(work(config, as_json)) else FAILED)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def platforms(as_json: bool) -> None:
+    """List the platforms labelgate speaks to, and what each can do."""
+    from gateway.commands import platforms as work  # noqa: PLC0415
+
+    work(as_json)
+
+
+@main.command()
+def schema() -> None:
+    """Print the GraphQL schema (SDL)."""
+    from schema.build import sdl  # noqa: PLC0415
+
+    click.echo(sdl(), nl=False)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="End after the summary.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on.")
+@click.pass_obj
+def demo(config: str | None, once: bool, port: int) -> None:
+    """Show the main job on bundled sample data, then serve it with GraphiQL."""
+    from gateway.demo import demo as work  # noqa: PLC0415
+
+    _run(work(config, once=once, port=port))
+
+
+@main.command()
+@click.option("--source", metavar="NAME", help="Only runs of this source.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many.")
+@click.option("--skipped", is_flag=True, help="Also print the records that were skipped.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def runs(config: str | None, source: str | None, limit: int, skipped: bool, as_json: bool) -> None:
+    """List imports and syncs, newest first."""
+    from gateway.commands import runs as work  # noqa: PLC0415
+
+    _run(work(config, source, limit, skipped, as_json))
+
+
+if __name__ == "__main__":
+    main()

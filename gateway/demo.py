@@ -1,0 +1,92 @@
+"""The demo: the sample exports of every platform into MongoDB, and one question across all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from connectors.contract import Connector
+from connectors.discovery import discover
+from gateway.app import EVERYTHING
+from gateway.imports import gathered, run_import
+from gateway.runtime import open_store
+from gateway.serving import serve_store
+from gateway.settings import load
+from gateway.store.store import Store
+from gateway.terminal import print_table, progress
+from schema.build import build
+from schema.context import Context
+from schema.ports import Viewer
+
+QUESTION: Final = """\
+query WhatWaitsForReview {
+  waiting: tasks(
+    where: { status: { in: [SUBMITTED, COMPLETED] }, reviewStatus: { eq: NOT_REVIEWED } }
+    orderBy: [{ field: UPDATED_AT, direction: DESC }]
+    first: 3
+  ) {
+    totalCount
+    nodes { source { platform } campaign { name } assetName status labels }
+  }
+  rejected: audits(where: { result: { eq: REJECTED } }, first: 3) {
+    totalCount
+    nodes { source { platform } task { assetName } label comments errors { type comment } }
+  }
+}
+"""
+
+
+async def demo(config: str | None, *, once: bool, port: int) -> None:
+    """Imports, shows a table and an answer, and (unless ``once``) serves until Ctrl-C."""
+    began = time.monotonic()
+    settings = load(config)
+    console = Console()
+    async with open_store(settings) as store:
+        for connector in discover().values():
+            if connector.samples and connector.read:
+                await _import_samples(store, connector)
+        await _summary(store)
+        await _answer(store, console)
+        console.print(f"ready after {time.monotonic() - began:.1f} s", style="dim")
+        if not once:
+            await serve_store(store, settings, "127.0.0.1", port)
+
+
+async def _import_samples(store: Store, connector: Connector) -> None:
+    paths = [str(path) for path in sample_files(connector)]
+    with gathered(paths) as (inputs, problems), progress(f"{connector.title} samples") as watch:
+        await run_import(store, connector, inputs, source=f"{connector.name}-demo", problems=problems, watch=watch)
+
+
+def sample_files(connector: Connector) -> list[Path]:
+    """The exports that come with a connector, in the formats of its platform."""
+    package, _, folder = (connector.samples or "").rpartition(".")
+    found = Path(str(files(package) / folder))
+    return sorted(path for path in found.iterdir() if path.suffix not in (".py", ".md", ""))
+
+
+async def _summary(store: Store) -> None:
+    collections = ("campaigns", "assets", "tasks", "submissions", "annotations", "audits", "annotators", "comments")
+    rows: list[Sequence[Any]] = []
+    async for source in store.db["sources"].find({}, sort=[("_id", 1)]):
+        where = {"source": source["_id"], "deleted_at": None}
+        counts = await asyncio.gather(*(store.db[name].count_documents(where) for name in collections))
+        rows.append([source["_id"], source["platform"], *counts])
+    print_table(["source", "platform", *collections], rows, title="What MongoDB holds now")
+
+
+async def _answer(store: Store, console: Console) -> None:
+    context = Context(reader=store.reader, viewer=Viewer(name="demo", scopes=EVERYTHING))
+    result = await build().execute(QUESTION, context_value=context)
+    if result.errors:
+        raise result.errors[0]
+    console.print("\nOne question across all of them:", style="bold")
+    console.print(QUESTION, markup=False, highlight=False)
+    console.print(json.dumps(result.data, indent=2, ensure_ascii=False), markup=False, highlight=False)
