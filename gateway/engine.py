@@ -52,14 +52,17 @@ async def store_pages(
     mode: str,
     lease: Lease,
     pass_id: str | None = None,
+    run: str | None = None,
     requests: Callable[[], int] = lambda: 0,
     watch: Watcher = lambda page, counts: None,
 ) -> RunResult:
     """Stores all pages as one run. A bad record leaves it PARTIAL, an expected error FAILED; anything else raises.
 
+    ``run`` is a queued run that these pages carry out; without it a new one is opened.
+
     ``pass_id`` names the full pass these pages belong to, so that a resumed one still knows what it saw before.
     """
-    run = await runs.start(store.db, source, mode, now=utcnow())
+    run = await runs.start(store.db, source, mode, now=utcnow(), queued=run)
     job = _Job(store, source, run, lease, pass_id or run, requests, watch)
     error: Stored | None = None
     try:

@@ -1,17 +1,22 @@
-"""The fold: from what the platform says of a task, and the audits about it, to the task a reader sees.
+"""The fold: from what the platform says of a task, and the audits it has not taken yet, to the task a reader sees.
 
-This is the only place with these rules; it is pure, and folding twice changes nothing.
+This is the only place with these rules. It is pure; folding twice changes nothing, and the order in which a sync
+and an audit arrive does not matter. The rules follow the platform page "Task Audits" (Scale):
 
-The platform's own review status wins where it has one: Scale's documentation contradicts itself about whether
-the newest audit and the status agree (platform page "Task Audits"), so neither is derived from the other. Where
-a platform says nothing, the audits decide: each judged thing (annotation, else submission, else the task) counts
-with its newest verdict by each auditor; all alike give that word, several give MIXED, comments alone COMMENTED.
+- the newest audit gives the review status; comments are appended, oldest first; audits are newest first;
+- a fix makes its answer the response and puts the one before it at the end of the prior responses.
+
+What the platform says comes first and wins where it speaks: its page contradicts itself about whether the newest
+audit and the status agree, so neither is derived from the other. Our audits that it has not taken (``pending``)
+are applied on top, oldest first. Where a platform has no review status of its own, the audits decide: each judged
+thing (mark, else answer, else task) counts with its newest verdict by each auditor; all alike give that word,
+several give MIXED, comments alone COMMENTED.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
@@ -24,44 +29,77 @@ FOLDED: Final = (
     "audit_count",
     "last_audited_at",
     "latest_audit",
-    "labels",
-    "annotation_count",
+    "response_of",
     "version",
 )
 """The fields of a stored task that the fold writes; ``said`` keeps the platform's own words for the first two."""
 
-
-@dataclass(slots=True)
-class Children:
-    """What hangs on a task: labels and content hashes of its current marks, hashes of its answers, its audits."""
-
-    labels: set[str] = field(default_factory=set)
-    annotation_count: int = 0
-    hashes: list[bytes] = field(default_factory=list)
-    audits: list[Stored] = field(default_factory=list)
+UNTAKEN: Final = frozenset({"NOT_APPLICABLE", "PENDING", "SENDING", "FAILED", "DELIVERED"})
+"""Delivery states of an audit made here that stands; REFUSED and CANCELED ones do not."""
 
 
-def fold(said: Stored, status: str, children: Children) -> dict[str, Any]:
-    """The folded fields of one task."""
-    audits = newest_first(children.audits)
-    latest = audits[0] if audits else None
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the platform says: its review words, and a digest of its present answer with all its marks."""
+
+    status: str
+    review_status: str | None = None
+    review_comments: tuple[str, ...] = ()
+    answer: str = ""
+    submission: str | None = None
+    """The id of the answer that it calls the current one."""
+
+
+def said_of(task: Stored) -> Said:
+    """The platform's side of a stored task."""
+    said = task.get("said") or {}
+    return Said(
+        status=task["status"],
+        review_status=said.get("review_status"),
+        review_comments=tuple(said.get("review_comments") or ()),
+        answer=said.get("answer") or "",
+        submission=said.get("submission"),
+    )
+
+
+def stands(audit: Stored) -> bool:
+    """Does this audit of ours still have to be laid over what the platform says?"""
+    return audit.get("origin") == "GATEWAY" and not audit.get("alias") and audit["delivery"]["state"] in UNTAKEN
+
+
+def fold(said: Said, audits: Iterable[Stored]) -> dict[str, Any]:
+    """The folded fields of one task from all audits about it, those of the platform and ours."""
+    everything = newest_first(audit for audit in audits if _counts(audit))
+    pending = [audit for audit in reversed(everything) if stands(audit)]
+    status = said.review_status or review_status([audit for audit in everything if not stands(audit)])
+    comments = list(said.review_comments)
+    response_of = said.submission
+    for audit in pending:
+        status = _next_status(status, audit, by_target=said.review_status is None, everything=everything)
+        comments.extend(audit.get("comments") or ())
+        if audit["result"] == "FIXED" and audit.get("fixed_response") is not None:
+            response_of = audit["fix"]
+    times = [audit["audited_at"] for audit in everything if audit.get("audited_at")]
     return {
-        "review_status": said.get("review_status") or review_status(audits),
-        "review_comments": list(said.get("review_comments") or ()),
-        "audit_count": len(audits),
-        "last_audited_at": max((a["audited_at"] for a in audits if a.get("audited_at")), default=None),
-        "latest_audit": latest["_id"] if latest else None,
-        "labels": sorted(children.labels),
-        "annotation_count": children.annotation_count,
-        "version": _version(status, children.hashes, audits),
+        "review_status": status,
+        "review_comments": comments,
+        "audit_count": len(everything),
+        "last_audited_at": max(times, default=None),
+        "latest_audit": everything[0]["_id"] if everything else None,
+        "response_of": response_of,
+        "version": _version(said, everything),
     }
 
 
 def newest_first(audits: Iterable[Stored]) -> list[Stored]:
-    """By time, newest first; those without a time last, in the order of their ids."""
+    """By time, newest first; those without a time last. Ours keep the order in which they were given."""
     return sorted(
-        sorted(audits, key=lambda audit: str(audit["_id"])),
-        key=lambda audit: audit.get("audited_at") or datetime.min,  # noqa: DTZ901 - the store's dates are naive UTC
+        audits,
+        key=lambda audit: (
+            audit.get("audited_at") or datetime.min,  # noqa: DTZ901 - the store's dates are naive UTC
+            audit.get("seq") or 0,
+            str(audit["_id"]),
+        ),
         reverse=True,
     )
 
@@ -81,10 +119,22 @@ def review_status(audits: Sequence[Stored]) -> str:
     return verdicts.pop() if len(verdicts) == 1 else "MIXED"
 
 
-def _version(status: str, hashes: Iterable[bytes], audits: Sequence[Stored]) -> str:
-    digest = blake2b(status.encode(), digest_size=9)
-    for part in sorted(hashes):
-        digest.update(part)
-    for audit in audits:
-        digest.update(str(audit["_id"]).encode() + str(audit["result"]).encode())
+def _counts(audit: Stored) -> bool:
+    return audit.get("origin") != "GATEWAY" or audit["delivery"]["state"] not in ("REFUSED", "CANCELED")
+
+
+def _next_status(status: str, audit: Stored, *, by_target: bool, everything: Sequence[Stored]) -> str:
+    """A verdict on the task says how it is; one on a part of it, where nothing else speaks, is one among several."""
+    if by_target and (audit.get("annotation") or audit.get("submission")):
+        return review_status(everything)
+    if audit["result"] == "COMMENTED" and status not in ("NOT_REVIEWED", "COMMENTED"):
+        return status
+    return str(audit["result"])
+
+
+def _version(said: Said, audits: Sequence[Stored]) -> str:
+    """Changes with the answer and with every verdict about it; not with how far a verdict has travelled."""
+    digest = blake2b(f"{said.status}\n{said.answer}".encode(), digest_size=9)
+    for key in sorted(str(audit["_id"]) for audit in audits):
+        digest.update(key.encode())
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -15,9 +15,13 @@ from schema.reference import Referable
 from schema.scalars import JSON
 from schema.values import AnnotationValue, Span, annotation_value
 
-LazyTask = Annotated["Task", strawberry.lazy("schema.task")]  # noqa: F821
-LazyAsset = Annotated["Asset", strawberry.lazy("schema.asset")]  # noqa: F821
-LazySubmission = Annotated["Submission", strawberry.lazy("schema.task")]  # noqa: F821
+if TYPE_CHECKING:
+    from schema.asset import Asset
+    from schema.task import Submission, Task
+
+LazyTask = Annotated["Task", strawberry.lazy("schema.task")]
+LazyAsset = Annotated["Asset", strawberry.lazy("schema.asset")]
+LazySubmission = Annotated["Submission", strawberry.lazy("schema.task")]
 
 
 @strawberry.type(description="How sure the annotator was.")

@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: F401
 import strawberry
 
 from connectors.documents import AnnotatorKind, Expertise
-from schema.data import DATA, Computed, view
+from schema.data import computed, view
 from schema.fields import stored
 from schema.filters import PEOPLE
 from schema.node import Info, Ingested, Node, shows
@@ -28,10 +28,7 @@ class Annotator(Referable, Ingested, Node):
     )
     expertise: Expertise | None = stored("Expertise, where the platform records it (APLOSE).")
 
-    @strawberry.field(
-        description=f"The same person on other sources, joined by e-mail. Empty without the scope {PEOPLE}.",
-        metadata={DATA: Computed(("email",))},
-    )
+    @computed(f"The same person on other sources, joined by e-mail. Empty without the scope {PEOPLE}.", "email")
     async def identities(self, info: Info) -> list[Annotator]:
         email, context = self.doc.get("email"), info.context
         if email is None or not context.viewer.may(PEOPLE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -16,8 +16,12 @@ from schema.node import Ingested, Node, as_json, shows
 from schema.reference import Referable
 from schema.scalars import JSON
 
-LazyTask = Annotated["Task", strawberry.lazy("schema.task")]  # noqa: F821
-LazyCampaign = Annotated["Campaign", strawberry.lazy("schema.campaign")]  # noqa: F821
+if TYPE_CHECKING:
+    from schema.campaign import Campaign
+    from schema.task import Task
+
+LazyTask = Annotated["Task", strawberry.lazy("schema.task")]
+LazyCampaign = Annotated["Campaign", strawberry.lazy("schema.campaign")]
 
 
 @shows("assets")

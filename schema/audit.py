@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -11,7 +11,7 @@ from connectors.documents import AuditErrorType, AuditOrigin, AuditResult, Audit
 from schema.annotation import Annotation
 from schema.annotator import Annotator
 from schema.comparators import DeliveryState
-from schema.data import DATA, Computed
+from schema.data import computed
 from schema.errors import ErrorCode
 from schema.fields import Backed, link, part, stored
 from schema.filters import PEOPLE
@@ -20,7 +20,10 @@ from schema.reference import Referable
 from schema.scalars import JSON
 from schema.values import AnnotationValue, Coordinate, annotation_value
 
-LazyTask = Annotated["Task", strawberry.lazy("schema.task")]  # noqa: F821
+if TYPE_CHECKING:
+    from schema.task import Task
+
+LazyTask = Annotated["Task", strawberry.lazy("schema.task")]
 
 
 @strawberry.type(description="One thing that is wrong with a task or a mark.")
@@ -87,10 +90,7 @@ class Audit(Referable, Node):
     audited_at: datetime | None = stored("When; null where the platform keeps no time (APLOSE verifier columns).")
     delivery: Delivery = part("How the verdict travels to the platform.", embedded(Delivery))
 
-    @strawberry.field(
-        description=f"The auditor's e-mail. Null without the scope {PEOPLE}.",
-        metadata={DATA: Computed(("auditor",))},
-    )
+    @computed(f"The auditor's e-mail. Null without the scope {PEOPLE}.", "auditor")
     async def auditor_email(self, info: Info) -> str | None:
         auditor = self.doc.get("auditor")
         if auditor is None or not info.context.viewer.may(PEOPLE):

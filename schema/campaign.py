@@ -14,7 +14,7 @@ from schema.annotator import Annotator
 from schema.asset import Asset
 from schema.connections import Connection, window
 from schema.context import Context
-from schema.data import DATA, Computed, view
+from schema.data import computed, view
 from schema.fields import connection, part, stored
 from schema.filters import AssetOrder, AssetWhere, TaskOrder, TaskWhere
 from schema.node import Info, Ingested, Node, embedded, shows
@@ -39,22 +39,22 @@ def _by_status(counts: Mapping[str, int]) -> list[StatusCount]:
 class AnnotatorProgress:
     counts: strawberry.Private[StatusCounts]
 
-    @strawberry.field(description="Who the tasks are assigned to.")
+    @computed("Who the tasks are assigned to.")
     async def annotator(self, info: Info) -> Annotator | None:
         assert self.counts.annotator is not None
         paths = needed_paths(info, "annotators")
         doc = await info.context.loaders.document("annotators", paths).load(self.counts.annotator)
         return None if doc is None else view("annotators", doc)
 
-    @strawberry.field(description="How many tasks.")
+    @computed("How many tasks.")
     def total(self) -> int:
         return self.counts.total
 
-    @strawberry.field(description="How many of them have an audit.")
+    @computed("How many of them have an audit.")
     def audited(self) -> int:
         return self.counts.audited
 
-    @strawberry.field(description="The same by status; statuses without tasks are left out.")
+    @computed("The same by status; statuses without tasks are left out.")
     def by_status(self) -> list[StatusCount]:
         return _by_status(self.counts.by_status)
 
@@ -64,23 +64,23 @@ class Progress:
     campaign: strawberry.Private[str]
     counts: strawberry.Private[StatusCounts]
 
-    @strawberry.field(description="How many tasks.")
+    @computed("How many tasks.")
     def total(self) -> int:
         return self.counts.total
 
-    @strawberry.field(description="The same by status; statuses without tasks are left out.")
+    @computed("The same by status; statuses without tasks are left out.")
     def by_status(self) -> list[StatusCount]:
         return _by_status(self.counts.by_status)
 
-    @strawberry.field(description="How many tasks have an audit.")
+    @computed("How many tasks have an audit.")
     def audited(self) -> int:
         return self.counts.audited
 
-    @strawberry.field(description="When this was counted.")
+    @computed("When this was counted.")
     def as_of(self) -> datetime:
         return datetime.now(UTC).replace(tzinfo=None)
 
-    @strawberry.field(description="The same for each person that tasks are assigned to.")
+    @computed("The same for each person that tasks are assigned to.")
     async def by_annotator(self, info: Info) -> list[AnnotatorProgress]:
         rows = await info.context.loaders.progress(per_annotator=True).load(self.campaign)
         return [AnnotatorProgress(counts=row) for row in rows if row.annotator is not None]
@@ -110,16 +110,13 @@ class Campaign(Referable, Ingested, Node):
     tasks: Connection[Task] = connection("Its tasks.", "tasks", "campaign", where=TaskWhere, order_by=TaskOrder)
     assets: Connection[Asset] = connection("Its assets.", "assets", "campaign", where=AssetWhere, order_by=AssetOrder)
 
-    @strawberry.field(description="How far it is, in tasks.", metadata={DATA: Computed()})
+    @computed("How far it is, in tasks.")
     async def progress(self, info: Info) -> Progress:
         rows = await info.context.loaders.progress(per_annotator=False).load(self.doc["_id"])
         nothing = StatusCounts(annotator=None, total=0, audited=0, by_status={})
         return Progress(campaign=self.doc["_id"], counts=rows[0] if rows else nothing)
 
-    @strawberry.field(
-        description="The people and models who answered in it or have tasks assigned, by id.",
-        metadata={DATA: Computed()},
-    )
+    @computed("The people and models who answered in it or have tasks assigned, by id.")
     async def annotators(
         self,
         info: Info,

@@ -146,8 +146,11 @@ class SyncMode(Enum):
     IMPORT = "IMPORT"
 
 
-@strawberry.enum(description="How a run stands. PARTIAL: it ended, and skipped records it could not read.")
+@strawberry.enum(
+    description="How a run stands. QUEUED: it waits for a worker. PARTIAL: it ended, and skipped records it could not read."
+)
 class SyncState(Enum):
+    QUEUED = "QUEUED"
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     PARTIAL = "PARTIAL"

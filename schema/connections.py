@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import strawberry
 
+from schema.data import computed
 from schema.errors import RequestError
 from schema.ports import Doc, Slice, Window
 
@@ -48,17 +49,17 @@ class Connection(Generic[NodeType]):
         """``page`` may be None when nothing of it was selected."""
         return cls(page=page, collection=collection, view=view, count=count)
 
-    @strawberry.field(description="The items with their cursors.")
+    @computed("The items with their cursors.")
     def edges(self) -> list[Edge[NodeType]]:
         assert self.page is not None
         return [Edge(cursor=self.page.cursor(doc), node=self.view(self.collection, doc)) for doc in self.page.docs]
 
-    @strawberry.field(description="The items alone.")
+    @computed("The items alone.")
     def nodes(self) -> list[NodeType]:
         assert self.page is not None
         return [self.view(self.collection, doc) for doc in self.page.docs]
 
-    @strawberry.field(description="Where this page lies in the list.")
+    @computed("Where this page lies in the list.")
     def page_info(self) -> PageInfo:
         page = self.page
         assert page is not None
@@ -69,7 +70,7 @@ class Connection(Generic[NodeType]):
             end_cursor=page.cursor(page.docs[-1]) if page.docs else None,
         )
 
-    @strawberry.field(description="How many fit the filter on all pages. Counted only when selected.")
+    @computed("How many fit the filter on all pages. Counted only when selected.")
     async def total_count(self) -> int:
         return await self.count()
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
+
+import strawberry
 
 from schema.ports import Doc, Order
 from schema.where import OrderBy, Where
@@ -101,3 +103,14 @@ def get(doc: Doc, path: str) -> Any:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+
+
+def computed(description: str, *paths: str) -> Callable[[Resolver], Resolver]:
+    """A field with a resolver of its own, which reads these paths of the document."""
+    decorate: Callable[[Resolver], Resolver] = strawberry.field(
+        description=description, metadata={DATA: Computed(paths)}
+    )
+    return decorate

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
 from schema.context import Context
-from schema.data import DATA, Computed, view_of
+from schema.data import computed, view_of
 from schema.fields import Backed, link, part, stored
 from schema.jsontext import json_value
 from schema.scalars import JSON
@@ -16,8 +16,12 @@ from schema.scalars import JSON
 RAW = "raw:read"
 
 Info = strawberry.Info[Context, None]
-LazySource = Annotated["Source", strawberry.lazy("schema.source")]  # noqa: F821
-LazySyncRun = Annotated["SyncRun", strawberry.lazy("schema.sync")]  # noqa: F821
+if TYPE_CHECKING:
+    from schema.source import Source
+    from schema.sync import SyncRun
+
+LazySource = Annotated["Source", strawberry.lazy("schema.source")]
+LazySyncRun = Annotated["SyncRun", strawberry.lazy("schema.sync")]
 
 
 def as_json(stored_text: Any) -> Any:
@@ -42,10 +46,7 @@ class Provenance(Backed):
     sync_run: LazySyncRun | None = link("The run that last wrote it.", "sync_runs", path="run")
     url: str | None = stored("Deep link into the platform's own interface, where one can be built.")
 
-    @strawberry.field(
-        description=f"The platform's own payload, unchanged. Null without the scope {RAW}.",
-        metadata={DATA: Computed(("raw_of",))},
-    )
+    @computed(f"The platform's own payload, unchanged. Null without the scope {RAW}.", "raw_of")
     async def raw(self, info: Info) -> JSON | None:
         if not info.context.viewer.may(RAW):
             return None

@@ -17,7 +17,7 @@ from schema.audit import Audit
 from schema.campaign import Campaign
 from schema.connections import Connection
 from schema.context import Context
-from schema.data import DATA, Computed, Many, view
+from schema.data import DATA, Many, computed, view
 from schema.errors import RequestError
 from schema.fields import connection_arguments, question
 from schema.filters import (
@@ -136,7 +136,7 @@ _ASSET_BY = Annotated[AssetRef, strawberry.argument(description="Which one.")]
 
 @strawberry.type(description="Everything there is to read.")
 class Query:
-    @strawberry.field(description="The thing with a global id; null for what is unknown or not yours to see.")
+    @computed("The thing with a global id; null for what is unknown or not yours to see.")
     async def node(
         self,
         info: Info,
@@ -145,7 +145,7 @@ class Query:
         found: Node | None = await _find(info, str(id))
         return found
 
-    @strawberry.field(description="Several things by global id, in the order asked, null where node would be.")
+    @computed("Several things by global id, in the order asked, null where node would be.")
     async def nodes(
         self,
         info: Info,
@@ -155,22 +155,22 @@ class Query:
             raise RequestError(f"nodes takes at most {MOST_NODES} ids", argument="ids")
         return list(await _gather([_find(info, str(id_)) for id_ in ids]))
 
-    @strawberry.field(description="One task; null for what is unknown or not yours to see.")
+    @computed("One task; null for what is unknown or not yours to see.")
     async def task(self, info: Info, by: _BY) -> Task | None:
         found: Task | None = await _find(info, named(by, "Task"), "Task")
         return found
 
-    @strawberry.field(description="One campaign; null for what is unknown or not yours to see.")
+    @computed("One campaign; null for what is unknown or not yours to see.")
     async def campaign(self, info: Info, by: _CAMPAIGN_BY) -> Campaign | None:
         found: Campaign | None = await _find(info, named(by, "Campaign"), "Campaign")
         return found
 
-    @strawberry.field(description="One asset; null for what is unknown or not yours to see.")
+    @computed("One asset; null for what is unknown or not yours to see.")
     async def asset(self, info: Info, by: _ASSET_BY) -> Asset | None:
         found: Asset | None = await _find(info, named(by, "Asset"), "Asset")
         return found
 
-    @strawberry.field(description="The configured sources, by name.")
+    @computed("The configured sources, by name.")
     async def sources(self, info: Info) -> list[Source]:
         return [Source(doc=doc) for doc in await info.context.reader.sources(info.context.viewer.sources)]
 
@@ -191,7 +191,7 @@ class Query:
         (Order("audited_at", descending=True),),
     )
 
-    @strawberry.field(description="Runs of one source or of all, newest first.")
+    @computed("Runs of one source or of all, newest first.")
     async def sync_runs(
         self,
         info: Info,
@@ -211,7 +211,7 @@ class Query:
         connected: Connection[Any] = Connection.of(page, "sync_runs", view, lambda: context.reader.count(asked))
         return connected
 
-    @strawberry.field(description="Who is asking, and what they may do.")
+    @computed("Who is asking, and what they may do.")
     def viewer(self, info: Info) -> Viewer:
         return Viewer(who=info.context.viewer)
 
@@ -220,4 +220,4 @@ async def _gather(pending: list[Any]) -> list[Any]:
     return list(await asyncio.gather(*pending))
 
 
-__all__ = ["AssetRef", "CampaignRef", "Computed", "ExternalRef", "Query", "TaskRef", "named"]
+__all__ = ["AssetRef", "CampaignRef", "ExternalRef", "Query", "TaskRef", "named"]

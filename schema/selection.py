@@ -8,8 +8,6 @@ from typing import Any
 from graphql import (
     FieldNode,
     FragmentSpreadNode,
-    GraphQLNamedType,
-    GraphQLResolveInfo,
     InlineFragmentNode,
     SelectionSetNode,
     get_named_type,
@@ -19,11 +17,11 @@ from graphql import (
 from schema.data import DATA, needs
 
 
-def _raw(info: Any) -> GraphQLResolveInfo:
+def _raw(info: Any) -> Any:
     return info._raw_info  # noqa: SLF001 - Strawberry offers no other way to the AST
 
 
-def selected(info: GraphQLResolveInfo, *sets: SelectionSetNode | None) -> Iterator[FieldNode]:
+def selected(info: Any, *sets: SelectionSetNode | None) -> Iterator[FieldNode]:
     """Every field selected in these sets, through fragments. Directives are not looked at: more is read, never less."""
     for selection_set in sets:
         for node in selection_set.selections if selection_set else ():
@@ -49,19 +47,19 @@ def needed_paths(info: Any, collection: str, *, in_connection: bool = False) -> 
     key = (id(raw.field_nodes[0]), collection)
     if key not in memo:
         sets = [node.selection_set for node in raw.field_nodes]
-        named = get_named_type(raw.return_type)
+        named: Any = get_named_type(raw.return_type)
         if in_connection:
             nodes = [node for node in selected(raw, *sets) if node.name.value == "nodes"]
             edges = [node for node in selected(raw, *sets) if node.name.value == "edges"]
             inside = selected(raw, *(edge.selection_set for edge in edges))
             nodes += [node for node in inside if node.name.value == "node"]
             sets = [node.selection_set for node in nodes]
-            named = get_named_type(named.fields["nodes"].type)  # type: ignore[union-attr]
+            named = get_named_type(named.fields["nodes"].type)
         memo[key] = frozenset(_paths(raw, named, sets))
     return memo[key]  # type: ignore[no-any-return]
 
 
-def _paths(info: GraphQLResolveInfo, named: GraphQLNamedType, sets: list[SelectionSetNode | None]) -> Iterator[str]:
+def _paths(info: Any, named: Any, sets: list[SelectionSetNode | None]) -> Iterator[str]:
     types = info.schema.get_possible_types(named) if is_abstract_type(named) else (named,)
     for node in selected(info, *sets):
         for type_ in types:

@@ -49,7 +49,9 @@ class Source(Referable, Node):
     enabled: bool = stored("False: it is neither read nor written.")
     capabilities: Capabilities = part("What it can do.", embedded(Capabilities))
     health: SourceHealth = stored("Whether it can be read now.")
-    last_successful_sync: SyncRun | None = link("The newest run that ended well.", "sync_runs", path="last_successful_sync")
+    last_successful_sync: SyncRun | None = link(
+        "The newest run that ended well.", "sync_runs", path="last_successful_sync"
+    )
     sync_runs: Connection[SyncRun] = connection(
         "Its runs, newest first.", "sync_runs", "source", default_order=(Order("started_at", descending=True),)
     )

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import strawberry
 
+from schema.audit import DeliveryError
 from schema.comparators import SyncMode, SyncState
-from schema.data import DATA, Computed, get
+from schema.data import computed, get
 from schema.errors import RequestError
 from schema.fields import Backed, link, part, stored
-from schema.audit import DeliveryError
+from schema.jsontext import json_value
 from schema.node import RAW, Info, LazySource, Node, embedded, shows
 from schema.ports import Order, Query, Window
-from schema.jsontext import json_value
 from schema.scalars import JSON
 
 
@@ -42,9 +42,7 @@ class SkippedRecord(Backed):
     external_id: str | None = stored("The platform's id, where it could be read.")
     reason: str = stored("What was wrong.")
 
-    @strawberry.field(
-        description=f"The record itself. Null without the scope {RAW}.", metadata={DATA: Computed(("raw",))}
-    )
+    @computed(f"The record itself. Null without the scope {RAW}.", "raw")
     def raw(self, info: Info) -> JSON | None:
         text = self.doc.get("raw")
         return json_value(text) if text is not None and info.context.viewer.may(RAW) else None
@@ -62,10 +60,7 @@ class SyncRun(Node):
     progress: SyncProgress = part("How far it is.", embedded(SyncProgress))
     error: DeliveryError | None = part("Why it failed.", embedded(DeliveryError))
 
-    @strawberry.field(
-        description="Records that could not be read, in the order they came; the run goes on without them.",
-        metadata={DATA: Computed()},
-    )
+    @computed("Records that could not be read, in the order they came; the run goes on without them.")
     async def skipped(
         self,
         info: Info,

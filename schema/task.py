@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -20,8 +20,11 @@ from schema.ports import Order
 from schema.reference import Referable
 from schema.scalars import JSON
 
-LazyCampaign = Annotated["Campaign", strawberry.lazy("schema.campaign")]  # noqa: F821
-LazyTask = Annotated["Task", strawberry.lazy("schema.task")]  # noqa: F821
+if TYPE_CHECKING:
+    from schema.campaign import Campaign
+
+LazyCampaign = Annotated["Campaign", strawberry.lazy("schema.campaign")]
+LazyTask = Annotated["Task", strawberry.lazy("schema.task")]
 
 
 @strawberry.type(description="One step of work in a campaign.")

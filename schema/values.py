@@ -42,11 +42,13 @@ class BoundingBox(Backed):
     frame: int | None = stored(_FRAME)
 
 
+def _ring(ring: Any) -> list[Coordinate]:
+    return [Coordinate(doc=point) for point in ring]
+
+
 @strawberry.type(description="A surface: the first ring is its outside, the others are holes.")
 class Polygon(Backed):
-    rings: list[list[Coordinate]] = part(
-        "Rings of points.", lambda ring: [Coordinate(doc=point) for point in ring], is_list=True
-    )
+    rings: list[list[Coordinate]] = part("Rings of points.", _ring, is_list=True)
     unit: CoordinateUnit = stored(_UNIT)
     page: int | None = stored(_PAGE)
     frame: int | None = stored(_FRAME)

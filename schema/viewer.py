@@ -5,6 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from schema import ports
+from schema.data import computed
 from schema.node import Info
 from schema.source import Source
 
@@ -13,14 +14,14 @@ from schema.source import Source
 class Viewer:
     who: strawberry.Private[ports.Viewer]
 
-    @strawberry.field(description="Name of the token, or anonymous on loopback.")
+    @computed("Name of the token, or anonymous on loopback.")
     def name(self) -> str:
         return self.who.name
 
-    @strawberry.field(description="What the token may do; admin stands for all.")
+    @computed("What the token may do; admin stands for all.")
     def scopes(self) -> list[str]:
         return sorted(self.who.scopes)
 
-    @strawberry.field(description="The sources it may see, by name.")
+    @computed("The sources it may see, by name.")
     async def sources(self, info: Info) -> list[Source]:
         return [Source(doc=doc) for doc in await info.context.reader.sources(self.who.sources)]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import bson
 
@@ -73,8 +73,8 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _names(cls: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cls))
+def _names(cls: Hashable) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cast("Any", cls)))
 
 
 def _value_object(value: Any) -> Stored:

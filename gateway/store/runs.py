@@ -23,32 +23,48 @@ def new_run_id(source: str) -> str:
     return gid(source, "SyncRun", f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(5)}")
 
 
-async def start(database: Any, source: str, mode: str, *, now: datetime) -> str:
-    """Opens a run; runs of the source that a dead process left open are closed as FAILED."""
-    await database["sync_runs"].update_many(
-        {"source": source, "state": "RUNNING"},
-        {
-            "$set": {
-                "state": "FAILED",
-                "finished_at": now,
-                "error": {"code": "INTERNAL", "message": "interrupted: the process that ran it ended", "at": now},
-            }
-        },
-    )
+async def start(database: Any, source: str, mode: str, *, now: datetime, queued: str | None = None) -> str:
+    """Opens a run (or the queued one); runs of the source that a dead process left open are closed as FAILED.
+
+    Runs of single things (mode WEBHOOK) may go beside a sync, so they close nothing.
+    """
+    if mode != "WEBHOOK":
+        error = {"code": "INTERNAL", "message": "interrupted: the process that ran it ended", "at": now}
+        await database["sync_runs"].update_many(
+            {"source": source, "state": "RUNNING", "mode": {"$ne": "WEBHOOK"}},
+            {"$set": {"state": "FAILED", "finished_at": now, "error": error}},
+        )
+    if queued is not None:
+        change = {"$set": {"state": "RUNNING", "started_at": now, "mode": mode}}
+        await database["sync_runs"].update_one({"_id": queued}, change)
+        return queued
     run = new_run_id(source)
-    await database["sync_runs"].insert_one(
-        {
-            "_id": run,
-            "source": source,
-            "mode": mode,
-            "state": "RUNNING",
-            "started_at": now,
-            "counts": {"created": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0, "requests": 0},
-            "kinds": {},
-            "progress": {"done": 0, "records": 0},
-        }
-    )
+    await database["sync_runs"].insert_one(_new(run, source, mode, "RUNNING", now))
     return run
+
+
+async def queue(database: Any, source: str, mode: str, *, now: datetime, by: str) -> Stored:
+    """A run that waits for a worker. One already waiting or running is given back as it is."""
+    waiting = {"source": source, "state": {"$in": ["QUEUED", "RUNNING"]}, "mode": {"$ne": "WEBHOOK"}}
+    found: Stored | None = await database["sync_runs"].find_one(waiting)
+    if found is not None:
+        return found
+    run = _new(new_run_id(source), source, mode, "QUEUED", now) | {"requested_by": by}
+    await database["sync_runs"].insert_one(run)
+    return run
+
+
+def _new(run: str, source: str, mode: str, state: str, now: datetime) -> Stored:
+    return {
+        "_id": run,
+        "source": source,
+        "mode": mode,
+        "state": state,
+        "started_at": now,
+        "counts": {"created": 0, "updated": 0, "unchanged": 0, "deleted": 0, "skipped": 0, "requests": 0},
+        "kinds": {},
+        "progress": {"done": 0, "records": 0},
+    }
 
 
 async def add_page(

@@ -17,7 +17,7 @@ from pymongo import InsertOne, ReplaceOne, UpdateMany, UpdateOne
 
 from connectors.documents import UNSET, AnyDocument, Kind, Page, Ref, Scope
 from connectors.ids import gid
-from gateway.fold import FOLDED, Children, fold
+from gateway.fold import FOLDED, fold, said_of
 from gateway.store.codec import COLLECTIONS, Stored, clean, content_hash, encode, shape
 from schema.jsontext import json_text
 
@@ -157,6 +157,8 @@ class Writer:
         new["run"] = self._run
         batch.counts.created[kind] += 1
         self._payload(group, batch)
+        if kind is Kind.SUBMISSION:
+            new["said_current"] = new["is_current"]
         if kind is Kind.TASK:
             batch.new_tasks[id_] = new
             batch.touched.add(id_)
@@ -169,14 +171,20 @@ class Writer:
         merged["h"] = dict(stored["h"])
         if kind is Kind.TASK:
             merged |= {name: stored.get("said", {}).get(name) for name in _SAID}
+        if kind is Kind.SUBMISSION:
+            merged["is_current"] = stored.get("said_current", False)
         for statement in group:
             merge(merged, statement)
         merged.pop("deleted_at", None)
+        if kind is Kind.SUBMISSION:
+            merged["said_current"] = merged["is_current"]
         if kind is Kind.TASK:
             _keep_said(merged)
+            merged["said"] |= {name: stored["said"].get(name) for name in ("answer", "submission")}
             same = _content(merged, drop=FOLDED) == _content(stored, drop=FOLDED)
         else:
-            same = _content(merged) == _content(stored)
+            drop = ("is_current",) if kind is Kind.SUBMISSION else ()
+            same = _content(merged, drop=drop) == _content(stored, drop=drop)
         payload_changed = any(s.raw is not None and stored["h"].get(s.facet) != s.hash for s in group)
         if same and not payload_changed:
             batch.counts.unchanged[kind] += 1
@@ -272,16 +280,25 @@ class Writer:
         children = await self._children([id_ for id_ in tasks if id_ not in fresh], session)
         operations = batch.operations["tasks"]
         for id_, task in tasks.items():
+            before = dict(task)
             if id_ in batch.new_tasks:
                 _keep_said(task)
-            summary = _summary(batch.children.get(id_, ())) if id_ in fresh else children[id_]
-            folded = fold(task.get("said", {}), task["status"], summary)
+            summary = summarize(batch.children.get(id_, ())) if id_ in fresh else children[id_]
+            refold(task, summary)
             if id_ in batch.new_tasks:
-                operations.append(InsertOne(task | folded))
-            elif id_ in batch.changed_tasks:
-                operations.append(ReplaceOne({"_id": id_}, task | folded))
-            elif any(task.get(name) != value for name, value in folded.items()):
-                operations.append(UpdateOne({"_id": id_}, {"$set": folded}))
+                operations.append(InsertOne(task))
+            elif id_ in batch.changed_tasks or task != before:
+                operations.append(ReplaceOne({"_id": id_}, task))
+            self._mark_response(task, summary, batch)
+
+    def _mark_response(self, task: Stored, summary: Children, batch: _Batch) -> None:
+        """Sees to it that exactly the answer that counts says so."""
+        for submission in summary.submissions:
+            current = submission["_id"] == task.get("response_of")
+            if submission.get("is_current", False) is not current:
+                batch.operations["submissions"].append(
+                    UpdateOne({"_id": submission["_id"]}, {"$set": {"is_current": current}})
+                )
 
     async def _with_children(self, tasks: list[str], session: Any) -> set[str]:
         found: set[str] = set()
@@ -298,19 +315,7 @@ class Writer:
                 await self._db[COLLECTIONS[kind]].bulk_write(operations, ordered=False, session=session)
 
     async def _children(self, tasks: list[str], session: Any) -> dict[str, Children]:
-        out = {task: Children() for task in tasks}
-        if not tasks:
-            return out
-        where = {"task": {"$in": tasks}, "deleted_at": None}
-        for kind, fields in (
-            (Kind.ANNOTATION, {"task": 1, "label": 1, "is_current": 1, "h": 1}),
-            (Kind.SUBMISSION, {"task": 1, "is_current": 1, "h": 1}),
-            (Kind.AUDIT, {"task": 1, "result": 1, "auditor": 1, "annotation": 1, "submission": 1, "audited_at": 1}),
-        ):
-            cursor = self._db[COLLECTIONS[kind]].find(where, fields, session=session)
-            async for doc in cursor:
-                _add_child(out[doc["task"]], kind, doc)
-        return out
+        return await read_children(self._db, tasks, session)
 
     def _gid(self, ref: Ref) -> str:
         return gid(self._source, ref.kind.value, clean(ref.external_id))
@@ -364,23 +369,77 @@ def _keep_said(task: Stored) -> None:
     task["said"] = {name: value for name, value in said.items() if value}
 
 
-def _summary(documents: Sequence[Stored]) -> Children:
+@dataclass(slots=True)
+class Children:
+    """What hangs on a task: labels and content hashes of its current marks, its answers, its audits."""
+
+    labels: set[str] = field(default_factory=set)
+    annotation_count: int = 0
+    hashes: list[bytes] = field(default_factory=list)
+    submissions: list[Stored] = field(default_factory=list)
+    audits: list[Stored] = field(default_factory=list)
+
+    def add(self, kind: Kind, doc: Stored) -> None:
+        if kind is Kind.ANNOTATION and doc.get("is_current", True):
+            self.annotation_count += 1
+            self.hashes.extend(doc["h"].values())
+            if doc.get("label") is not None:
+                self.labels.add(doc["label"])
+        elif kind is Kind.SUBMISSION:
+            self.submissions.append(doc)
+            if doc.get("said_current"):
+                self.hashes.extend(doc["h"].values())
+        elif kind is Kind.AUDIT:
+            self.audits.append(doc)
+
+    def answer(self) -> str:
+        """A digest of the present answer with all its marks."""
+        digest = blake2b(digest_size=12)
+        for one in sorted(self.hashes):
+            digest.update(one)
+        return digest.hexdigest()
+
+    def said_current(self) -> str | None:
+        found = [one for one in self.submissions if one.get("said_current")]
+        return max(found, key=lambda one: one.get("position", 0))["_id"] if found else None
+
+
+def summarize(documents: Sequence[Stored]) -> Children:
     out = Children()
     for doc in documents:
-        _add_child(out, Kind(doc["_id"].split("/", 4)[3]), doc)
+        out.add(Kind(doc["_id"].split("/", 4)[3]), doc)
     return out
 
 
-def _add_child(children: Children, kind: Kind, doc: Stored) -> None:
-    if kind is Kind.ANNOTATION and doc.get("is_current", True):
-        children.annotation_count += 1
-        children.hashes.extend(doc["h"].values())
-        if doc.get("label") is not None:
-            children.labels.add(doc["label"])
-    elif kind is Kind.SUBMISSION and doc.get("is_current"):
-        children.hashes.extend(doc["h"].values())
-    elif kind is Kind.AUDIT:
-        children.audits.append(doc)
+_AUDIT_FIELDS: Final = (
+    *("task", "result", "auditor", "annotation", "submission", "audited_at", "origin", "delivery.state"),
+    *("alias", "seq", "comments", "fixed_response", "fix"),
+)
 
 
-__all__ = ["CHILD_KINDS", "Counts", "Scope", "Writer", "merge", "seen_hash"]
+async def read_children(database: Any, tasks: list[str], session: Any) -> dict[str, Children]:
+    """The living children of tasks, as far as the fold looks at them."""
+    out = {task: Children() for task in tasks}
+    if not tasks:
+        return out
+    where = {"task": {"$in": tasks}, "deleted_at": None}
+    for kind, fields in (
+        (Kind.ANNOTATION, ("task", "label", "is_current", "h")),
+        (Kind.SUBMISSION, ("task", "is_current", "said_current", "position", "h")),
+        (Kind.AUDIT, _AUDIT_FIELDS),
+    ):
+        projection = dict.fromkeys(fields, 1)
+        async for doc in database[COLLECTIONS[kind]].find(where, projection, session=session):
+            out[doc["task"]].add(kind, doc)
+    return out
+
+
+def refold(task: Stored, children: Children) -> None:
+    """Brings the derived fields of a stored task up to date with its children."""
+    task["labels"] = sorted(children.labels)
+    task["annotation_count"] = children.annotation_count
+    task["said"] = (task.get("said") or {}) | {"answer": children.answer(), "submission": children.said_current()}
+    task.update(fold(said_of(task), children.audits))
+
+
+__all__ = ["CHILD_KINDS", "Children", "Counts", "Scope", "Writer", "merge", "read_children", "refold", "seen_hash"]
