@@ -108,7 +108,9 @@ def platforms(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     yes = {True: "yes", False: "no"}
-    table = [[r["platform"], r["title"], yes[bool(r["files"])], yes[bool(r["live"])], ", ".join(r["options"])] for r in rows]
+    table = [
+        [r["platform"], r["title"], yes[bool(r["files"])], yes[bool(r["live"])], ", ".join(r["options"])] for r in rows
+    ]
     print_table(["platform", "", "files", "live", "reader options"], table)
 
 

@@ -64,7 +64,7 @@ def said_of(task: Stored) -> Said:
 
 def stands(audit: Stored) -> bool:
     """Does this audit of ours still have to be laid over what the platform says?"""
-    return audit.get("origin") == "GATEWAY" and not audit.get("alias") and audit["delivery"]["state"] in UNTAKEN
+    return audit.get("origin") == "GATEWAY" and not audit.get("echoed") and audit["delivery"]["state"] in UNTAKEN
 
 
 def fold(said: Said, audits: Iterable[Stored]) -> dict[str, Any]:

@@ -133,7 +133,9 @@ class GraphQLView:
                     "query": values.get("query"),
                     "operationName": values.get("operationName") or None,
                     "variables": _json(values["variables"].encode(), "variables") if values.get("variables") else None,
-                    "extensions": _json(values["extensions"].encode(), "extensions") if values.get("extensions") else None,
+                    "extensions": _json(values["extensions"].encode(), "extensions")
+                    if values.get("extensions")
+                    else None,
                 }
             )
         _check_content_type(request.headers.get("content-type"))
@@ -170,7 +172,9 @@ def negotiate(accept: str | None) -> str | None:
                 except ValueError:
                     quality = 0.0
         charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
-        offered = {RESPONSE: RESPONSE, LEGACY: LEGACY, HTML: HTML, "*/*": RESPONSE, "application/*": RESPONSE}.get(media)
+        offered = {RESPONSE: RESPONSE, LEGACY: LEGACY, HTML: HTML, "*/*": RESPONSE, "application/*": RESPONSE}.get(
+            media
+        )
         if offered is None or quality <= 0 or charset not in ("utf-8", "utf8"):
             continue
         rank = (quality, -position)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from strawberry.federation import Schema
 from strawberry.schema.config import StrawberryConfig
 
+from schema.mutation import Mutation
 from schema.query import Query
 from schema.scalars import SCALARS
 from schema.task import Comment, Submission
@@ -25,9 +26,10 @@ class GatewaySchema(Schema):
 
 @cache
 def build() -> GatewaySchema:
-    """The one schema of the process. Federation 2.9 composes with every tool we tried; newer ones are refused by some."""
+    """The one schema of the process. Federation 2.9 composes with every tool tried; some refuse newer ones."""
     return GatewaySchema(
         query=Query,
+        mutation=Mutation,
         types=[Submission, Comment],
         federation_version="2.9",
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from schema.loaders import Loaders
-from schema.ports import Reader, Viewer
+from schema.ports import Desk, Reader, Viewer
 
 
 @dataclass(slots=True)
 class Context:
-    """One a request. ``connectors`` in provenance and health comes from the reader, never from here."""
+    """One a request."""
 
     reader: Reader
     viewer: Viewer = field(default_factory=Viewer)
+    desk: Desk | None = None
+    """None: read-only."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

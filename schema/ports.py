@@ -176,3 +176,81 @@ def all_of(predicates: Iterable[Predicate]) -> Predicate:
     """The conjunction, without needless nesting."""
     kept = tuple(predicate for predicate in predicates if predicate != EVERYTHING)
     return kept[0] if len(kept) == 1 else AllOf(kept)
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAuditError:
+    annotation: str | None = None
+    type: str
+    severity: str = "UNSPECIFIED"
+    comment: str | None = None
+    attribute: str | None = None
+    reasons: tuple[str, ...] = ()
+    original_label: str | None = None
+    fixed_label: str | None = None
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAudit:
+    """A verdict as somebody submits it; ids are global."""
+
+    idempotency_key: str
+    task: str
+    result: str
+    submission: str | None = None
+    annotation: str | None = None
+    comment: str | None = None
+    errors: tuple[NewAuditError, ...] = ()
+    fixed_response: Any = None
+    has_fixed_response: bool = False
+    duration_seconds: float | None = None
+    active_seconds: float | None = None
+    expected_version: str | None = None
+    require_delivery: bool = False
+
+
+class Verdict(StrEnum):
+    """What became of a write."""
+
+    DONE = "DONE"
+    REPLAYED = "REPLAYED"
+    NOT_FOUND = "NOT_FOUND"
+    INVALID = "INVALID"
+    UNSUPPORTED = "UNSUPPORTED"
+    STALE = "STALE"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    CONFLICT = "CONFLICT"
+    FORBIDDEN = "FORBIDDEN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The answer to one write: which of the above, and what it is about."""
+
+    verdict: Verdict
+    message: str = ""
+    path: tuple[str, ...] = ()
+    audit: str | None = None
+    task: str | None = None
+    run: str | None = None
+    missing: str | None = None
+    source: str | None = None
+    scope: str | None = None
+
+
+class Desk(Protocol):
+    """Takes what people submit. Nothing is written unless the outcome is DONE."""
+
+    async def submit(self, audits: Sequence[NewAudit], viewer: Viewer, *, atomic: bool) -> Sequence[Outcome]: ...
+
+    async def retry(self, audit: str, viewer: Viewer) -> Outcome: ...
+
+    async def cancel(self, audit: str, viewer: Viewer) -> Outcome: ...
+
+    async def start_sync(self, source: str, mode: str, viewer: Viewer) -> Outcome: ...
+
+    async def refresh(self, ids: Sequence[str], viewer: Viewer) -> Sequence[Outcome]: ...

@@ -81,7 +81,7 @@ def named(ref: TaskRef | CampaignRef | AssetRef, kind: str) -> str:
     return gid(ref.external.value.source, kind, ref.external.value.external_id)
 
 
-async def _find(info: Info, id_: str, kind: str | None = None) -> Any:
+async def find_node(info: Info, id_: str, kind: str | None = None) -> Any:
     """The object with a global id, of any kind or of one; None for what is unknown, or not the viewer's to see."""
     parts = parse_gid(id_)
     if parts is None or (kind is not None and parts.kind != kind) or parts.kind not in COLLECTION_OF_KIND:
@@ -142,7 +142,7 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")],  # noqa: A002
     ) -> Node | None:
-        found: Node | None = await _find(info, str(id))
+        found: Node | None = await find_node(info, str(id))
         return found
 
     @computed("Several things by global id, in the order asked, null where node would be.")
@@ -153,21 +153,21 @@ class Query:
     ) -> list[Node | None]:
         if len(ids) > MOST_NODES:
             raise RequestError(f"nodes takes at most {MOST_NODES} ids", argument="ids")
-        return list(await _gather([_find(info, str(id_)) for id_ in ids]))
+        return list(await _gather([find_node(info, str(id_)) for id_ in ids]))
 
     @computed("One task; null for what is unknown or not yours to see.")
     async def task(self, info: Info, by: _BY) -> Task | None:
-        found: Task | None = await _find(info, named(by, "Task"), "Task")
+        found: Task | None = await find_node(info, named(by, "Task"), "Task")
         return found
 
     @computed("One campaign; null for what is unknown or not yours to see.")
     async def campaign(self, info: Info, by: _CAMPAIGN_BY) -> Campaign | None:
-        found: Campaign | None = await _find(info, named(by, "Campaign"), "Campaign")
+        found: Campaign | None = await find_node(info, named(by, "Campaign"), "Campaign")
         return found
 
     @computed("One asset; null for what is unknown or not yours to see.")
     async def asset(self, info: Info, by: _ASSET_BY) -> Asset | None:
-        found: Asset | None = await _find(info, named(by, "Asset"), "Asset")
+        found: Asset | None = await find_node(info, named(by, "Asset"), "Asset")
         return found
 
     @computed("The configured sources, by name.")

@@ -87,3 +87,23 @@ def entity_paths(info: Any, name: str) -> frozenset[str]:
         type_ = raw.schema.type_map[name]
         memo[key] = frozenset(_paths(raw, type_, [node.selection_set for node in raw.field_nodes]))
     return memo[key]  # type: ignore[no-any-return]
+
+
+_TYPE_NAMES = {"tasks": "Task", "audits": "Audit", "sync_runs": "SyncRun"}
+
+
+def union_paths(info: Any, collection: str) -> frozenset[str]:
+    """What the selection under a mutation's result reads of the documents of a collection, wherever they stand in it."""
+    raw = _raw(info)
+    key = (id(raw.field_nodes[0]), f"union {collection}")
+    memo = info.context.loaders.paths
+    if key not in memo:
+        if collection == "sources":
+            memo[key] = frozenset({"capabilities"})
+        else:
+            type_ = raw.schema.type_map[_TYPE_NAMES[collection]]
+            wrappers = list(selected(raw, *(node.selection_set for node in raw.field_nodes)))
+            inner = list(selected(raw, *(node.selection_set for node in wrappers)))
+            sets = [node.selection_set for node in (*wrappers, *inner)]
+            memo[key] = frozenset(_paths(raw, type_, sets))
+    return memo[key]  # type: ignore[no-any-return]

@@ -69,7 +69,11 @@ def _plain(value: Any) -> Any:
         return naive(value)
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
-    return {name: _plain(item) for name in _names(type(value)) if (item := getattr(value, name)) is not None}
+    return {
+        name: _plain(item)
+        for name in _names(cast("Hashable", type(value)))
+        if (item := getattr(value, name)) is not None
+    }
 
 
 @cache

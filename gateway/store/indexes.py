@@ -88,7 +88,7 @@ FIELDS: Final[Mapping[str, Sequence[str]]] = {
 COMPOUND: Final[Mapping[str, Sequence[tuple[str, ...]]]] = {
     "tasks": (("campaign", "status"), ("campaign", "review_status")),
     "annotations": (("campaign", "label"),),
-    "audits": (("campaign", "audited_at"),),
+    "audits": (("campaign", "audited_at"), ("alias",), ("delivery.state", "delivery.next_attempt_at")),
     "submissions": (("campaign", "author"),),
     "comments": (("campaign",),),
 }

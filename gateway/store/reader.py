@@ -56,7 +56,7 @@ class Reader:
         mark = _mark(query, keys, by)
         where = _both(await self._where(query), _position(query, keys, mark))
         size, backward = _size(query)
-        pipeline = [
+        pipeline: list[Filter] = [
             {"$documents": [{"_id": parent} for parent in parents]},
             {
                 "$lookup": {

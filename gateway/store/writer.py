@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
-from pymongo import InsertOne, ReplaceOne, UpdateMany, UpdateOne
+from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
 
 from connectors.documents import UNSET, AnyDocument, Kind, Page, Ref, Scope
 from connectors.ids import gid
@@ -132,6 +132,8 @@ class Writer:
                 batch_size=len(groups) + 1,
             )
         }
+        if kind is Kind.AUDIT:
+            groups = await self._without_echoes(groups, batch, session)
         changed: list[str] = []
         for id_, group in groups.items():
             stored = known.get(id_)
@@ -145,6 +147,25 @@ class Writer:
             cursor = self._db[collection].find({"_id": {"$in": changed}}, session=session, batch_size=len(changed) + 1)
             async for doc in cursor:
                 self._update(kind, doc, groups[doc["_id"]], batch, now)
+
+    async def _without_echoes(
+        self, groups: Mapping[str, list[_Statement]], batch: _Batch, session: Any
+    ) -> Mapping[str, list[_Statement]]:
+        """Takes out the platform's echoes of audits made here: one audit, not two. The first sight of one refolds."""
+        where = {"alias": {"$in": list(groups)}}
+        echoed: set[str] = set()
+        async for audit in self._db["audits"].find(
+            where, {"alias": 1, "task": 1, "echoed": 1, "fix": 1}, session=session
+        ):
+            echoed.add(audit["alias"])
+            batch.counts.unchanged[Kind.AUDIT] += 1
+            if not audit.get("echoed"):
+                change = UpdateOne({"_id": audit["_id"]}, {"$set": {"echoed": True}})
+                batch.operations["audits"].append(change)
+                batch.touched.add(audit["task"])
+                if "fix" in audit:  # the platform's own answer takes the place of the one laid over it
+                    batch.operations["submissions"].append(DeleteOne({"_id": audit["fix"]}))
+        return {id_: group for id_, group in groups.items() if id_ not in echoed} if echoed else groups
 
     def _insert(self, kind: Kind, id_: str, group: Sequence[_Statement], batch: _Batch, now: datetime) -> None:
         new: Stored = {"_id": id_, "source": self._source, "external_id": clean(group[0].document.external_id)}
@@ -413,7 +434,7 @@ def summarize(documents: Sequence[Stored]) -> Children:
 
 _AUDIT_FIELDS: Final = (
     *("task", "result", "auditor", "annotation", "submission", "audited_at", "origin", "delivery.state"),
-    *("alias", "seq", "comments", "fixed_response", "fix"),
+    *("echoed", "seq", "comments", "fixed_response", "fix"),
 )
 
 
