@@ -9,7 +9,7 @@ def expected(problem: BaseException) -> str | None:
     from gateway.imports import ImportRefused  # noqa: PLC0415
     from gateway.settings import SettingsError  # noqa: PLC0415
     from gateway.sources import SourceTaken  # noqa: PLC0415
-    from gateway.store.connect import StoreError  # noqa: PLC0415
+    from gateway.store.errors import StoreError  # noqa: PLC0415
     from gateway.store.leases import LeaseHeld  # noqa: PLC0415
 
     if isinstance(problem, LeaseHeld):

@@ -6,10 +6,11 @@ Scope and deletion are added here and nowhere else, so no question can forget th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.store import keyset
+from gateway.store.connect import aggregate
 from gateway.store.filters import NOTHING, Filter, translate
 from schema.jsontext import json_value
 from schema.ports import AllOf, AnyOf, Compare, Doc, Not, Op, Order, Predicate, Query, Related, Slice, StatusCounts
@@ -75,7 +76,7 @@ class Reader:
             {"$unwind": "$doc"},
         ]
         found: dict[str, list[Doc]] = defaultdict(list)
-        async for row in self._aggregate(self._db, pipeline):
+        for row in await self._aggregate(self._db, pipeline):
             found[row["_id"]].append(row["doc"])
         return {parent: _slice(found[parent], query, keys, mark) for parent in parents}
 
@@ -86,7 +87,7 @@ class Reader:
             pipeline += [{"$unwind": f"${by}"}, {"$match": ours}]
         pipeline.append({"$group": {"_id": f"${by}", "n": {"$sum": 1}}})
         counts = dict.fromkeys(parents, 0)
-        async for row in self._aggregate(self._db[query.collection], pipeline):
+        for row in await self._aggregate(self._db[query.collection], pipeline):
             counts[row["_id"]] = row["n"]
         return counts
 
@@ -135,7 +136,7 @@ class Reader:
         pipeline.append({"$group": {"_id": group, "n": {"$sum": 1}, "audited": audited}})
         counts: dict[tuple[str, str | None], dict[str, int]] = defaultdict(dict)
         audits: dict[tuple[str, str | None], int] = defaultdict(int)
-        async for row in self._aggregate(self._db["tasks"], pipeline):
+        for row in await self._aggregate(self._db["tasks"], pipeline):
             key = (row["_id"]["campaign"], row["_id"].get("annotator"))
             counts[key][row["_id"]["status"]] = row["n"]
             audits[key] += row["audited"]
@@ -153,7 +154,7 @@ class Reader:
             if who in _LISTS:
                 pipeline.append({"$unwind": f"${who}"})
             pipeline.append({"$group": {"_id": {"campaign": "$campaign", "who": f"${who}"}}})
-            async for row in self._aggregate(self._db[collection], pipeline):
+            for row in await self._aggregate(self._db[collection], pipeline):
                 if row["_id"].get("who") is not None:
                     found[row["_id"]["campaign"]].add(row["_id"]["who"])
         return {campaign: sorted(who) for campaign, who in found.items()}
@@ -190,12 +191,8 @@ class Reader:
                 return Compare(path, Op.IN, tuple(ids))
         return predicate
 
-    async def _aggregate(self, target: Any, pipeline: Sequence[Filter]) -> AsyncIterator[Any]:
-        cursor = target.aggregate(list(pipeline), maxTimeMS=self._limit)
-        if hasattr(cursor, "__await__"):  # PyMongo's own async client awaits here, motor does not
-            cursor = await cursor
-        async for row in cursor:
-            yield row
+    async def _aggregate(self, target: Any, pipeline: Sequence[Filter]) -> list[Any]:
+        return await aggregate(target, pipeline, maxTimeMS=self._limit)
 
 
 def _scope(sources: frozenset[str] | None) -> Filter:

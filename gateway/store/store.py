@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from gateway.store import indexes
+from gateway.store.connect import transaction
 from gateway.store.reader import Reader
 
 T = TypeVar("T")
@@ -24,9 +25,4 @@ class Store:
 
     async def transaction(self, body: Callable[[Any], Awaitable[T]]) -> T:
         """Runs ``body(session)`` in a transaction, again when MongoDB says that it is worth it."""
-        session = self.db.client.start_session()
-        if hasattr(session, "__await__"):  # motor awaits here, PyMongo's own async client does not
-            session = await session
-        async with session:
-            result: T = await session.with_transaction(body)
-            return result
+        return await transaction(self.db.client, body)
