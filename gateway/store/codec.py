@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from hashlib import blake2b
-from typing import Any, Final, cast
+from operator import attrgetter
+from typing import Any, Final
 
 import bson
 
@@ -56,29 +57,60 @@ def naive(moment: datetime) -> datetime:
 
 
 def _plain(value: Any) -> Any:
-    """A nested value object as BSON types; None left out."""
-    if value is None or isinstance(value, (bool, float)):
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, int):
-        return value if value in _INT64 else float(value)
-    if isinstance(value, datetime):
-        return naive(value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return {
-        name: _plain(item)
-        for name in _names(cast("Hashable", type(value)))
-        if (item := getattr(value, name)) is not None
-    }
+    """A nested value as BSON types: value objects become documents without their Nones."""
+    return _ENCODERS[type(value)](value)
 
 
-@cache
-def _names(cls: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(cast("Any", cls)))
+class _Encoders(dict[type[Any], Callable[[Any], Any]]):
+    """The encoder of each class of nested values, made when it is first met."""
+
+    def __missing__(self, cls: type[Any]) -> Callable[[Any], Any]:
+        self[cls] = made = _make_encoder(cls)
+        return made
+
+
+_ENCODERS: Final = _Encoders()
+
+
+def _make_encoder(cls: type[Any]) -> Callable[[Any], Any]:
+    if cls in (float, bool, type(None)):
+        return _same
+    if issubclass(cls, Enum):
+        return lambda value: value.value
+    if issubclass(cls, str):
+        return clean
+    if issubclass(cls, int):
+        return lambda value: value if value in _INT64 else float(value)
+    if issubclass(cls, datetime):
+        return naive
+    if issubclass(cls, (tuple, list)):
+        return lambda value: [_ENCODERS[type(item)](item) for item in value]
+    return _record(cls)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _record(cls: type[Any]) -> Callable[[Any], Any]:
+    names, values = _getter(cls)
+
+    def encode_record(record: Any) -> Stored:
+        return {
+            name: value if type(value) is float else _ENCODERS[type(value)](value)
+            for name, value in zip(names, values(record), strict=True)
+            if value is not None
+        }
+
+    return encode_record
+
+
+def _getter(cls: type[Any], *, without: frozenset[str] = frozenset()) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
+    """The names of a dataclass's fields, and one call that reads them all."""
+    names = tuple(field.name for field in dataclasses.fields(cls) if field.name not in without)
+    if len(names) == 1:
+        return names, lambda record: (getattr(record, names[0]),)
+    return names, attrgetter(*names)
 
 
 def _value_object(value: Any) -> Stored:
@@ -130,21 +162,24 @@ class Shape:
     """How one kind of document is encoded."""
 
     fields: tuple[tuple[str, Encode | None], ...]
+    values: Callable[[Any], Any]
+    """Reads the values of all fields, in their order."""
     initial: Mapping[str, Any]
     """Values of fields that nothing states; None is left out."""
 
 
 @cache
 def shape(kind: Kind) -> Shape:
-    fields = [field for field in dataclasses.fields(DOCUMENT_TYPES[kind]) if field.name not in _ENVELOPE]
+    cls = DOCUMENT_TYPES[kind]
+    names, values = _getter(cls, without=_ENVELOPE)
     initial = {
         field.name: _encoded(_encoder(field.name), "", field.metadata["initial"])
-        for field in fields
-        if field.metadata.get("initial") is not None
+        for field in dataclasses.fields(cls)
+        if field.name in names and field.metadata.get("initial") is not None
     }
     if kind is Kind.AUDIT:
         initial["delivery"] = {"state": "NOT_APPLICABLE", "attempts": 0}
-    return Shape(tuple((field.name, _encoder(field.name)) for field in fields), initial)
+    return Shape(tuple((name, _encoder(name)) for name in names), values, initial)
 
 
 def _encoded(encoder: Encode | None, source: str, value: Any) -> Any:
@@ -154,8 +189,8 @@ def _encoded(encoder: Encode | None, source: str, value: Any) -> Any:
 def encode(source: str, document: AnyDocument) -> Stored:
     """The stated fields of a document; a stated None is None here."""
     out: Stored = {}
-    for name, encoder in shape(document.kind).fields:
-        value = getattr(document, name)
+    form = shape(document.kind)
+    for (name, encoder), value in zip(form.fields, form.values(document), strict=True):
         if value is UNSET:
             continue
         kind = type(value)
@@ -166,7 +201,7 @@ def encode(source: str, document: AnyDocument) -> Stored:
         elif kind is str:
             out[name] = value if value.isascii() else clean(value)
         else:
-            out[name] = _plain(value)
+            out[name] = _ENCODERS[kind](value)
     if document.part is not None:
         out["part"] = clean(document.part)
     if document.raw_of is not UNSET:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import kili
 import kili_changes
-from kili_client import SKY, client, control, deliveries, harbour, outcome, repairs, with_status
+from kili_client import SKY, client, deliveries, harbour, outcome, repairs, with_status
 
 
 def handshake() -> dict:
