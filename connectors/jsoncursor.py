@@ -196,10 +196,15 @@ class Cursor:
         if at is not None:
             self.back(window.base + at.end(), at[1])
             self.lost = in_list and at[1] != indent
-            self._fence = None if self.lost else ahead
+            self._fence = ahead
             self._fence_at = -1
         elif not self.certain:
             self.pos, self.lost = window.end, True
+
+    @property
+    def fenced(self) -> bool:
+        """Brackets have failed since the last list that ended as it should."""
+        return self._fence is not None
 
     def unfence(self) -> None:
         """The list has ended as it should: brackets can be trusted again."""

@@ -97,8 +97,13 @@ class _Reader:
         try:
             if cursor.peek() is None:
                 yield Problem(self._name, "the file is empty")
+            last = b""
             while (byte := cursor.peek()) is not None:
                 cursor.lost = False
+                if byte == b"," and last in (b"{", b"["):
+                    cursor.pos += 1
+                    continue
+                last = byte
                 if byte == b"[":
                     yield from self._list(None)
                 elif not (byte == b"{" and self._keys and (yield from self._page())):
@@ -131,7 +136,7 @@ class _Reader:
         self._count += 1
         where = f"{self._name}, item {self._count}, byte {window.offset(start)}"
         rubbish = not in_list and window.text(start, start + 1) not in (b"{", b"[", b'"')
-        ahead = fence(indent, in_list=in_list, strict=not (in_list or self._lines or rubbish))
+        ahead = fence(indent, in_list=in_list, strict=not (in_list or self._lines or rubbish or cursor.fenced))
         value, reason = cursor.parse(cursor.next_fence(), ahead)
         if reason is None:
             if not in_list:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+import click
 from rich.console import Console
 
 from connectors.contract import Connector
@@ -25,22 +26,26 @@ from schema.build import build
 from schema.context import Context
 from schema.ports import Viewer
 
-QUESTION: Final = """\
-query WhatWaitsForReview {
-  waiting: tasks(
-    where: { status: { in: [SUBMITTED, COMPLETED] }, reviewStatus: { eq: NOT_REVIEWED } }
-    orderBy: [{ field: UPDATED_AT, direction: DESC }]
-    first: 3
-  ) {
+def question(platforms: Sequence[str]) -> str:
+    """What waits for review, everywhere, with an example of each platform; and what was rejected."""
+    examples = "\n".join(
+        f'  {name}: tasks(where: {{ platform: {{ eq: "{name}" }}, reviewStatus: {{ eq: NOT_REVIEWED }} }}, first: 1) '
+        "{ ...waiting }"
+        for name in platforms
+    )
+    return f"""\
+query WhatWaitsForReview {{
+  everywhere: tasks(where: {{ reviewStatus: {{ eq: NOT_REVIEWED }} }}) {{ totalCount }}
+{examples}
+  rejected: audits(where: {{ result: {{ eq: REJECTED }} }}, first: 2) {{
     totalCount
-    nodes { source { platform } campaign { name } assetName status labels }
-  }
-  rejected: audits(where: { result: { eq: REJECTED } }, first: 3) {
-    totalCount
-    nodes { source { platform } task { assetName } label comments errors { type comment } }
-  }
-}
-"""
+    nodes {{ source {{ name }} label task {{ assetName }} }}
+  }}
+}}
+fragment waiting on TaskConnection {{
+  totalCount
+  nodes {{ campaign {{ name }} assetName status labels }}
+}}"""
 
 
 async def demo(config: str | None, *, once: bool, port: int) -> None:
@@ -84,9 +89,11 @@ async def _summary(store: Store) -> None:
 
 async def _answer(store: Store, console: Console) -> None:
     context = Context(reader=store.reader, viewer=Viewer(name="demo", scopes=EVERYTHING))
-    result = await build().execute(QUESTION, context_value=context)
+    known = {source["platform"] for source in await store.reader.sources(None)}
+    text = question(sorted(known))
+    result = await build().execute(text, context_value=context)
     if result.errors:
         raise result.errors[0]
     console.print("\nOne question across all of them:", style="bold")
-    console.print(QUESTION, markup=False, highlight=False)
-    console.print(json.dumps(result.data, indent=2, ensure_ascii=False), markup=False, highlight=False)
+    click.echo(text)
+    click.echo(json.dumps(result.data, indent=1, ensure_ascii=False))

@@ -23,6 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from connectors.contract import Connector, Secret
+from gateway.edge_settings import AuthSettings, DocumentSettings, LimitSettings
 from gateway.secret_fields import secrets_in, teach_pydantic
 from gateway.settings_problems import Path, Problem, SettingsError, problems
 from gateway.source_settings import SourceSettings, read_sources
@@ -76,6 +77,12 @@ class ServerSettings(_Section):
     """Unset: on while the server listens on loopback only."""
     debug: bool = False
     """Errors with their details, for development."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that serve."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may ask from a browser, such as https://review.example.org."""
+    metrics: Literal["admin", "open", "off"] = "admin"
+    """Who may read /metrics: holders of the scope admin, everybody, nobody."""
 
 
 def _lower(value: Any) -> Any:
@@ -92,6 +99,9 @@ class _Sections(_Section):
     mongodb: MongoSettings = MongoSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
+    documents: DocumentSettings = DocumentSettings()
     sources: dict[str, dict[str, Any]] = {}
 
 
@@ -109,12 +119,17 @@ class Settings:
     server: ServerSettings
     log: LogSettings
     sources: Mapping[str, SourceSettings]
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
+    documents: DocumentSettings = DocumentSettings()
     warnings: tuple[str, ...] = ()
     """About environment variables that look like settings and are none."""
 
     def secrets(self) -> frozenset[str]:
         """Every secret value, for redaction."""
         found = {text for source in self.sources.values() for text in secrets_in(source.settings)}
+        if self.auth.jwt_secret is not None:
+            found.add(self.auth.jwt_secret.reveal())
         if self.mongodb.url is not None:
             url = self.mongodb.url.reveal()
             password = urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
@@ -147,6 +162,9 @@ def load(file: str | os.PathLike[str] | None = None, *, connectors: Mapping[str,
         server=sections.server,
         log=sections.log,
         sources=sources,
+        auth=sections.auth,
+        limits=sections.limits,
+        documents=sections.documents,
         warnings=tuple(_strays()),
     )
 
@@ -175,6 +193,9 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     mongodb = tables.get("mongodb")
     if isinstance(mongodb, dict) and isinstance(mongodb.get("data_dir"), str):
         mongodb["data_dir"] = str(path.parent / pathlib.Path(mongodb["data_dir"]).expanduser())
+    documents = tables.get("documents")
+    if isinstance(documents, dict) and isinstance(documents.get("folder"), str):
+        documents["folder"] = str(path.parent / pathlib.Path(documents["folder"]).expanduser())
     return tables
 
 

@@ -48,7 +48,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
-    Console(soft_wrap=False).print(table)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 160)
 
 
 def print_run(run: Mapping[str, Any], skipped: Sequence[Mapping[str, Any]] = ()) -> None:

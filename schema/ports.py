@@ -6,7 +6,7 @@ nested ones. A comparison on a missing value is false, except ``ne`` and ``nin``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
@@ -176,6 +176,20 @@ def all_of(predicates: Iterable[Predicate]) -> Predicate:
     """The conjunction, without needless nesting."""
     kept = tuple(predicate for predicate in predicates if predicate != EVERYTHING)
     return kept[0] if len(kept) == 1 else AllOf(kept)
+
+
+class Changes(Protocol):
+    """Tells of changed documents as they change."""
+
+    def follow(
+        self, collection: str, where: Predicate, *, sources: frozenset[str] | None, include_deleted: bool = False
+    ) -> AsyncGenerator[Doc, None]:
+        """Each changed document that fits, in full; rapid changes of one document may come as one. Raises ``Fell``."""
+        ...
+
+
+class Fell(Exception):
+    """A subscription that cannot go on: the message says why, and what to do."""
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

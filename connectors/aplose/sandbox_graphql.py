@@ -50,6 +50,8 @@ def run(known: GraphQLSchema, given: dict[str, Any], context: Any, *, get: bool 
     query, variables = given.get("query"), given.get("variables") or {}
     if not query:
         return _wrong("Must provide query string.")
+    if not isinstance(query, str):
+        return page(500, "TypeError at /api/graphql")
     try:
         variables = json.loads(variables) if isinstance(variables, str) else variables
     except ValueError:

@@ -83,6 +83,8 @@ def import_v2(store: Store, phase: Phase, text: str, options: Mapping[str, str])
 
 
 def _create(store: Store, phase: Phase, planned: list[dict[str, Any]]) -> list[Annotation]:
+    for values in planned:
+        rows.check(values)
     made: list[Annotation] = []
     for values in planned:
         label, file, analysis = values.pop("label"), values.pop("spectrogram"), values.pop("analysis")

@@ -9,7 +9,16 @@ from itertools import count
 from typing import Any
 
 from connectors.aplose import sandbox_rows as rows
-from connectors.aplose.sandbox_model import ANNOTATION, VERIFICATION, Annotation, Campaign, Phase, Spectrogram, User
+from connectors.aplose.sandbox_model import (
+    ANNOTATION,
+    VERIFICATION,
+    Annotation,
+    Campaign,
+    Phase,
+    Spectrogram,
+    User,
+    UserGroup,
+)
 from connectors.aplose.sandbox_store import Store
 
 ACCOUNT = ("gateway", "twenty-hertz-pulse")
@@ -44,6 +53,8 @@ def populate(store: Store, seed: int, spectrograms: int) -> None:
             password = ACCOUNT[1] if username == ACCOUNT[0] else f"{username}-listens"
             names = {"first_name": first, "last_name": last, "expertise": expertise}
             store.add_user(username, password, **names, **more)
+        listeners = [user for user in store.users.values() if not user.is_admin]
+        store.groups[1] = UserGroup(store.next_id("group"), "Fjord listeners", listeners)
         _porpoises(store, chance, spectrograms)
         _fin_whales(store, chance, max(spectrograms // 2, 1))
     finally:

@@ -35,20 +35,19 @@ Row = TypeVar("Row")
 
 
 class Refusal(Exception):
-    """A no of the server that GraphQL tells as an error with HTTP 200, and REST as a status."""
+    """A no of the server that GraphQL tells as an error with HTTP 200, and REST as a page with 500."""
 
-    def __init__(self, message: str, status: int = 500) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
-        self.status = status
 
 
 def not_found() -> Refusal:
-    return Refusal("Not found", 404)
+    return Refusal("Not found")
 
 
 def forbidden() -> Refusal:
-    return Refusal("Forbidden", 403)
+    return Refusal("Forbidden")
 
 
 class Store:

@@ -21,7 +21,7 @@ from connectors.aplose.sandbox_model import (
     Spectrogram,
     User,
 )
-from connectors.aplose.sandbox_store import Store
+from connectors.aplose.sandbox_store import Refusal, Store
 from connectors.aplose.sandbox_submit import Place, task_comments
 from connectors.aplose.sandbox_v2_json import FEATURES_V2
 
@@ -44,7 +44,9 @@ def submit_v2(at: Place, results: Items, comments: Items) -> tuple[list[Annotati
     comment_errors = [clean_comment(item) for item in comments]
     if any(wrong) or any(comment_errors):
         raise Invalid(wrong if any(wrong) else comment_errors)
-    written = _write(at, results, [values for values, _ in cleaned])
+    columns = [values for values, _ in cleaned]
+    _check_writes(at, results, columns)
+    written = _write(at, results, columns)
     told = _write_comments(at, None, task_comments(at.user, phase, file), comments, author=at.user)
     store.finish(phase, file, at.user)
     if phase.phase == ANNOTATION:
@@ -85,7 +87,22 @@ def _clean(at: Place, item: Mapping[str, Any]) -> tuple[dict[str, Any], Errors]:
     comments = [error for error in map(clean_comment, item.get("comments") or []) if error]
     if comments:
         errors["comments"] = [str(error) for error in comments]
+    for given in item.get("validations") or []:
+        if not isinstance(given.get("is_valid"), bool):
+            errors["validations"] = [str({"is_valid": [REQUIRED]})]
+        pick(store.users, given.get("annotator"), "validations", errors)
     return values, errors
+
+
+def _check_writes(at: Place, results: Items, values: list[dict[str, Any]]) -> None:
+    """What the database would refuse, before the first write: upstream's POST is one transaction."""
+    within = scope_v2(at.phase, at.spectrogram, at.user)
+    for item, columns in zip(results, values, strict=True):
+        key = item.get("id") or -1
+        old = {name: getattr(within[key], name) for name in rows.CONTENT} if key in within else {}
+        rows.check({**old, **columns})
+        if key in at.store.annotations and key not in within:
+            raise Refusal(f"Key (id)=({key}) already exists.")
 
 
 def _detector(store: Store, given: Mapping[str, Any] | None) -> Any:

@@ -140,6 +140,8 @@ class _StatusRows:
         header = survey.table.header
         self._keys = header.keys
         self._dataset, self._filename = header.index("dataset"), header.index("filename")
+        # The files of both phases list the same recordings, each with annotators of its own.
+        self._facet = "status" if phase is ANNOTATION else "status-verification"
         self._places: Counter[str] = Counter()
 
     def row(self, cells: list[str]) -> Iterator[Asset | Task]:
@@ -151,7 +153,7 @@ class _StatusRows:
         extra = {self._keys[index]: feature("", cells[index]) for index in self._survey.extras if cells[index]}
         yield _asset(
             external_id=asset,
-            facet="status",
+            facet=self._facet,
             raw=dict(zip(self._keys, cells, strict=True)),
             campaign=self._campaign,
             name=filename,

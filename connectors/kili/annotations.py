@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from connectors.coerce import mapping, number, text
 from connectors.documents import (
     JSON,
     UNSET,
@@ -25,7 +26,6 @@ from connectors.documents import (
     Ref,
     Transcription,
 )
-from connectors.kili.fields import mapping, number, text
 from connectors.kili.geometry import Shape, shapes, unmapped
 from connectors.kili.names import Names
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from connectors.coerce import mapping, text
 from connectors.documents import JSON, UNSET, Asset, Campaign, InputType
-from connectors.kili.fields import mapping, text
 
 README: Final = "README.kili.txt"
 README_LIMIT: Final = 64 * 1024

@@ -6,17 +6,17 @@ Kili sends JSON values as JSON text in some answers and as objects in others (fa
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TypeVar
+from datetime import datetime
+from typing import Final, TypeVar
 
+from connectors.coerce import flag, integer, moment, number, text
 from connectors.documents import JSON, UNSET, AnyDocument, Maybe, SkippedRecord, UnsetType
 
 T = TypeVar("T")
 
-SHOWN = 80
+SHOWN: Final = 80
 """How many characters of an unreadable value a message shows."""
 
 
@@ -30,46 +30,6 @@ class Mapped:
     def extend(self, other: Mapped) -> None:
         self.documents.extend(other.documents)
         self.skipped.extend(other.skipped)
-
-
-def text(value: JSON) -> str | None:
-    """A word or an id; numbers are written out, since ids (a ``mid``) may be integers (fact sheet §12)."""
-    if isinstance(value, str):
-        return value or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def number(value: JSON) -> float | None:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        result = float(value)
-    except OverflowError:
-        return None
-    return result if math.isfinite(result) else None
-
-
-def integer(value: JSON) -> int | None:
-    """A whole number that fits 64 bits."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
-
-
-def flag(value: JSON) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def moment(value: JSON) -> datetime | None:
-    """An ISO-8601 time in UTC; Kili writes ``2022-03-18T14:23:40.221Z`` (fact sheet §6, timestamps)."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def decoded(value: JSON) -> JSON:
@@ -90,11 +50,6 @@ def lenient(value: JSON) -> JSON:
         return decoded(value)
     except ValueError:
         return value
-
-
-def mapping(value: JSON) -> Mapping[str, JSON]:
-    """The object that ``value`` is; an empty one for anything else."""
-    return value if isinstance(value, dict) else {}
 
 
 def stated(value: Maybe[T | None]) -> T | None:

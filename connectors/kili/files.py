@@ -43,9 +43,13 @@ async def read(inputs: Sequence[Input], options: ImportOptions) -> AsyncIterator
     """The pages of all inputs in order; see ``connectors.contract.Reader``."""
     run = _Run(options.campaign, total=_total(inputs))
     folders = _Folders(inputs)
+    told = 0
     for source in inputs:
         for page in _pages(source, run, folders):
+            told = page.done
             yield page
+    if run.done != told:
+        yield Page(done=run.done, total=run.total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from connectors.coerce import integer, mapping, number, text
 from connectors.documents import (
     JSON,
     AnnotationValue,
@@ -25,7 +26,6 @@ from connectors.documents import (
     TextSpan,
     UnmappedValue,
 )
-from connectors.kili.fields import integer, mapping, number, text
 
 CHUNK: Final = 1000
 """Characters of a text in one chunk: ``endOffset`` counts from the chunk that ``endId`` names."""
@@ -174,7 +174,8 @@ def _pages(annotation: Mapping[str, JSON], unit: CoordinateUnit) -> list[Shape]:
     found: list[Shape] = []
     for part in parts:
         own = mapping(part)
-        used, lines = own.get("boundingPoly") or own.get("polys"), own.get("polys")
+        lines: JSON = own.get("polys")
+        used: JSON = own.get("boundingPoly") or lines
         areas = _quadrilaterals(used, unit)
         if not areas:
             return []

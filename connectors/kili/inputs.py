@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from connectors.coerce import mapping, text
 from connectors.documents import (
     JSON,
     Annotation,
@@ -18,7 +19,7 @@ from connectors.documents import (
     Polyline,
     TextSpan,
 )
-from connectors.kili.fields import lenient, mapping, text
+from connectors.kili.fields import lenient
 
 INPUT_TYPES: Final[Mapping[str, InputType]] = {
     "IMAGE": InputType.IMAGE,

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from connectors.coerce import mapping, text
 from connectors.documents import JSON, UNSET, Comment, CommentKind, Maybe, Ref
-from connectors.kili.fields import Fields, Mapped, mapping, stated, text
+from connectors.kili.fields import Fields, Mapped, stated
 from connectors.kili.names import Names
 from connectors.kili.people import author_document
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from connectors.coerce import text
 from connectors.documents import (
     JSON,
     Annotator,
@@ -33,7 +34,7 @@ from connectors.documents import (
     SubmissionKind,
 )
 from connectors.kili.annotations import Answer, answers, marks
-from connectors.kili.fields import Fields, Mapped, decoded, show, stated, text
+from connectors.kili.fields import Fields, Mapped, decoded, show, stated
 from connectors.kili.people import author_document, model_document
 
 KINDS: Final[Mapping[str, SubmissionKind]] = {

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from connectors.coerce import many, mapping, text
 from connectors.documents import JSON, UNSET, Annotation, Annotator, Asset, InputType, Kind, Maybe, Ref, Task
 from connectors.errors import SkipRecord
 from connectors.kili.annotations import Answer
-from connectors.kili.fields import Fields, Mapped, lenient, show, stated, text
-from connectors.kili.fields import mapping as inside
+from connectors.kili.fields import Fields, Mapped, lenient, show, stated
 from connectors.kili.inputs import content_url, guess, project_input, unit
 from connectors.kili.issues import issue_documents
 from connectors.kili.labels import label_documents
@@ -93,7 +93,7 @@ def marks_by_mid(mapped: Mapped) -> dict[str, str]:
 def _subject(asset: JSON, campaign: str | None, project: JSON, where: str, mapped: Mapped) -> _Subject:
     if not isinstance(asset, dict):
         raise SkipRecord(f"expected an asset, found {show(asset)}", where=where or None, raw=asset)
-    campaign = text(inside(asset.get("project")).get("id")) or campaign
+    campaign = text(mapping(asset.get("project")).get("id")) or campaign
     external_id = asset_id(asset, campaign)
     if external_id is None:
         reason = "this object is no asset: it has neither id nor externalId"
@@ -144,7 +144,7 @@ def _task(subject: _Subject, assignees: Maybe[tuple[str, ...]], children: frozen
         assets=(subject.id,),
         asset_name=subject.name,
         phase=reached.phase,
-        type=text(inside(subject.project).get("inputType")) or UNSET,
+        type=text(mapping(subject.project).get("inputType")) or UNSET,
         status=reached.status,
         native_status=reached.native_status,
         priority=fields.integer("priority"),
@@ -186,7 +186,7 @@ def _issues(subject: _Subject, labels: Mapped) -> Mapped:
     told_in = Ref(Kind.ASSET, subject.id)
     fields = Fields(subject.fields.record, subject.fields.where, subject.id, mapped.skipped)
     seen: set[str | None] = set()
-    for issue in issues if isinstance(issues, list) else [issues]:
+    for issue in many(issues):
         if not isinstance(issue, dict):
             fields.report("issues", f"expected an issue, found {show(issue)}")
         elif (issue_id := text(issue.get("id"))) in seen:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
+from connectors.coerce import text
 from connectors.documents import JSON
-from connectors.kili.fields import text
 from connectors.kili.people import user_id
 
 SURROGATE_PREFIX: Final = "label-"

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from connectors.coerce import many, mapping, text
 from connectors.contract import person_id
 from connectors.documents import JSON, UNSET, Annotator, AnnotatorKind
-from connectors.kili.fields import mapping, text
 
 
 def user_id(user: JSON) -> str | None:
@@ -52,15 +52,11 @@ def model_document(name: str) -> Annotator:
 def members(project: JSON) -> Iterator[Annotator]:
     """The people a project names: its roles and the assignees of its steps."""
     own = mapping(project)
-    roles, steps = own.get("roles"), own.get("steps")
-    for role in roles if isinstance(roles, list) else []:
-        if person := author_document(mapping(role).get("user")):
+    roles = [mapping(role).get("user") for role in many(own.get("roles"))]
+    assignees = [person for step in many(own.get("steps")) for person in many(mapping(step).get("assignees"))]
+    for user in (*roles, *assignees):
+        if person := author_document(user):
             yield person
-    for step in steps if isinstance(steps, list) else []:
-        assignees = mapping(step).get("assignees")
-        for assignee in assignees if isinstance(assignees, list) else []:
-            if person := author_document(assignee):
-                yield person
 
 
 def assignee_document(entry: JSON, known: Iterable[Annotator]) -> Annotator | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from connectors.coerce import mapping, moment, text
 from connectors.documents import JSON, UNSET, Campaign, CampaignStatus, InputType
 from connectors.errors import SkipRecord
-from connectors.kili.fields import lenient, mapping, moment, text
+from connectors.kili.fields import lenient
 from connectors.kili.inputs import project_input
 from connectors.kili.status import steps
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from connectors.coerce import text
 from connectors.documents import JSON
-from connectors.kili.fields import text
 from connectors.kili.names import Names, label_id
 
 LABEL_KEYS: Final = ("labels", "latestLabels", "latestLabel")

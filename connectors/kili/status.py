@@ -27,8 +27,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from connectors.coerce import many, mapping, text
 from connectors.documents import JSON, UNSET, Maybe, Phase, PhaseKind, TaskStatus
-from connectors.kili.fields import mapping, text
 
 V1: Final[Mapping[str, TaskStatus]] = {
     "TODO": TaskStatus.PENDING,
@@ -75,8 +75,8 @@ class Step:
 def steps(project: JSON) -> list[Step]:
     """The steps of a project in the order it lists them, which is taken for the order of work."""
     project = mapping(project)
-    groups = {text(mapping(g).get("id")): text(mapping(g).get("name")) for g in _list(project.get("stepGroups"))}
-    named = [step for step in _list(project.get("steps")) if isinstance(step, dict) and text(step.get("name"))]
+    groups = {text(mapping(g).get("id")): text(mapping(g).get("name")) for g in many(project.get("stepGroups"))}
+    named = [step for step in many(project.get("steps")) if isinstance(step, dict) and text(step.get("name"))]
     return [
         Step(
             phase=Phase(
@@ -130,7 +130,3 @@ def _table(step: Step | None) -> Mapping[str, TaskStatus]:
     if step.phase.kind is PhaseKind.REVIEW:
         return LAST_REVIEW_STEP if step.last else REVIEW_STEP
     return LAST_LABELING_STEP if step.last else LABELING_STEP
-
-
-def _list(value: JSON) -> list[JSON]:
-    return value if isinstance(value, list) else []

@@ -97,7 +97,9 @@ class EmbeddedMongo:
                         if running:
                             return running.url
                         self._pause("the one before does not stop")
-                    return self._launch(life)
+                    with self._file("supervisor.lock") as lock:
+                        self._until(lambda: _lock(lock, fcntl.LOCK_EX), "the one before does not stop")
+                        return self._launch(life, lock)
         except OSError as problem:
             self._leave()
             place = f" ({problem.filename})" if problem.filename else ""
@@ -124,11 +126,12 @@ class EmbeddedMongo:
     def running(self) -> Running | None:
         """The mongod of this directory, if its supervisor lives."""
         try:
-            running = Running(**json.loads((self.directory / "state.json").read_bytes()))
-            os.kill(running.supervisor, 0)
+            with self._file("supervisor.lock") as lock:
+                if _lock(lock, fcntl.LOCK_SH):  # it would hold it
+                    return None
+            return Running(**json.loads((self.directory / "state.json").read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
-        return running
 
     def _is_last(self, use: int) -> bool:
         """Tries to turn our shared lock into an exclusive one; nobody can come in while we hold the door."""
@@ -140,13 +143,14 @@ class EmbeddedMongo:
             os.close(self._use)
             self._use = None
 
-    def _launch(self, lock: int) -> str:
+    def _launch(self, life: int, lock: int) -> str:
         mongod = find_mongod(self.directory)
         address = sockets.address(self.directory)
         url = f"mongodb://{quote(str(address), safe='')}/?directConnection=true"
         task = {
             "command": [str(mongod.path), *self._options(address)],
             "directory": str(self.directory),
+            "life": life,
             "lock": lock,
             "facts": {"url": url, "version": mongod.version_text},
         }
@@ -186,7 +190,7 @@ class EmbeddedMongo:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                pass_fds=(task["lock"],),
+                pass_fds=(task["life"], task["lock"]),
                 start_new_session=True,  # Ctrl-C is for the gateway, which still needs MongoDB while it stops
             )
         with process:  # forks and ends at once: nothing to reap later

@@ -1,9 +1,9 @@
 """Keeps one mongod alive while somebody uses it. A script on the standard library alone; nobody imports it to run it.
 
-Every user of the mongod holds a shared lock on the file ``users``. The kernel drops that lock when its holder dies,
-however it dies; once this process gets the lock for itself, nobody is left and mongod is told to stop. This process and
-mongod both hold the lock file behind ``lock`` (inherited, locked by the starter), so a free lock means: neither lives.
-Should this process be killed, the kernel terminates mongod (on Linux).
+Every user of the mongod holds a shared lock on ``users.lock``. The kernel drops that lock when its holder dies, however
+it dies; once this process gets the lock for itself, nobody is left and mongod is told to stop. Two more locks come
+from the starter: ``supervisor.lock`` is held as long as this process lives, ``mongod.lock`` as long as this process or
+mongod does. Should this process be killed, the kernel terminates mongod (on Linux).
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ TICK = 0.1
 STOP_WITHIN = 60.0
 RESTARTS, RESTART_WINDOW = 3, 60.0
 LOG_BYTES, LOGS_KEPT = 10_000_000, 3
+SETTLED = 5.0  # by then mongod handles the signal that would kill it before
 PR_SET_PDEATHSIG = 1
 
 
 class Supervisor:
     def __init__(self, task: dict[str, Any]) -> None:
         self.command: list[str] = task["command"]
-        self.lock: int = task["lock"]
+        self.life: int = task["life"]
         self.state = Path("state.json")
         self.facts: dict[str, Any] = task["facts"]
         self.log = Path("mongod.log")
@@ -54,13 +55,14 @@ class Supervisor:
         self.state.unlink(missing_ok=True)
 
     def start(self) -> subprocess.Popen[bytes]:
+        self.rotate()
         with self.output.open("wb") as output:
             mongod = subprocess.Popen(  # noqa: S603 - the starter found it
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=(self.lock,),
+                pass_fds=(self.life,),
                 preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - this process has one thread
             )
         part = self.state.with_suffix(".part")
@@ -70,7 +72,7 @@ class Supervisor:
 
     def attend(self, mongod: subprocess.Popen[bytes]) -> int:
         """Waits for mongod's end; ends it when it has no users."""
-        deadline = float("inf")
+        settled, deadline = time.monotonic() + SETTLED, float("inf")
         while (status := mongod.poll()) is None:
             if not self.stopping and self.alone():
                 self.stopping = True
@@ -79,7 +81,8 @@ class Supervisor:
                 deadline = time.monotonic() + STOP_WITHIN
             if time.monotonic() > deadline:
                 mongod.kill()
-            self.rotate(mongod)
+            if time.monotonic() > settled and self.rotate():
+                mongod.send_signal(signal.SIGUSR1)  # reopens the log
             time.sleep(TICK)
         return status
 
@@ -90,16 +93,16 @@ class Supervisor:
             return False
         return True  # and the lock is kept: who comes now waits for our end and starts afresh
 
-    def rotate(self, mongod: subprocess.Popen[bytes]) -> None:
-        with contextlib.suppress(OSError):
-            if self.log.stat().st_size < LOG_BYTES:
-                return
-            for number in range(LOGS_KEPT - 1, 0, -1):
-                older = self.log.with_name(f"{self.log.name}.{number}")
-                if older.exists():
-                    older.replace(self.log.with_name(f"{self.log.name}.{number + 1}"))
-            self.log.replace(self.log.with_name(f"{self.log.name}.1"))
-            mongod.send_signal(signal.SIGUSR1)  # reopens the log
+    def rotate(self) -> bool:
+        """Puts a full log aside."""
+        if not self.log.exists() or self.log.stat().st_size < LOG_BYTES:
+            return False
+        for number in range(LOGS_KEPT - 1, 0, -1):
+            older = self.log.with_name(f"{self.log.name}.{number}")
+            if older.exists():
+                older.replace(self.log.with_name(f"{self.log.name}.{number + 1}"))
+        self.log.replace(self.log.with_name(f"{self.log.name}.1"))
+        return True
 
     def report(self, facts: dict[str, Any]) -> bool:
         """Tells the starter, whose end of our standard output is open until mongod answers."""

@@ -207,6 +207,7 @@ def test_a_truncated_file_gives_its_whole_items_and_one_problem(form):
 
 DAMAGE = {
     "text, not JSON": ("id;name\n1;2\n3;4\n", [], "item 1, byte 0", "not JSON"),
+    "quoted text": ('"1","2"\n' * 9, ["1"], "item 2, byte 3", "not JSON (unexpected ',')"),
     "a web page": ("<!doctype html>\n<p>Sign in", [], "item 1, byte 0", "not JSON"),
     "NUL between": ('{"a":\x00 1}\n{"b": 2}\n', [{"b": 2}], "item 1, byte 0", "not JSON (Expecting value"),
     "NUL in a string": ('["a\x00b", 3]', [3], "item 1, byte 1", "not JSON (Invalid control character"),
@@ -228,6 +229,12 @@ DAMAGE = {
         "brackets do not match",
     ),
     "wrong bracket, one line": ('[{"a": 1}, {"b": [1}, {"c": 2}]', [{"a": 1}], "item 2", "brackets do not match"),
+    "wrong bracket, then lines": (
+        '[{"a": [}},\n{"b": 2},\n{"c": 3}',
+        [{"b": 2}, {"c": 3}],
+        "item 1",
+        "brackets do not match",
+    ),
     "wrong bracket in a page": (
         '{"docs": [1}, 2]\n{"docs": [3]}',
         [1, 3],
@@ -344,7 +351,7 @@ def test_a_long_file_is_read_in_flat_memory():
 
 def test_an_unclosed_first_line_does_not_swallow_what_follows_the_limit():
     """The scan gives up at the limit when another item has begun meanwhile, and reads that one."""
-    lines = ['{"a": [1'] + ['{"n": %d}' % n for n in range(500)]
+    lines = ['{"a": [1'] + [f'{{"n": {n}}}' for n in range(500)]
     found = read("\n".join(lines), max_item=1000)
     assert values(found) == [{"n": n} for n in range(500)]
     assert [problem.reason[:12] for problem in problems(found)] == ["never closed"]

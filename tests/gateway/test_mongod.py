@@ -110,5 +110,5 @@ def test_what_cannot_be_made_executable_is_copied(
     made = first.stat().st_mtime_ns
     assert find_mongod(spare).path.stat().st_mtime_ns == made
     shutil.rmtree(spare)
-    with pytest.raises(StoreError, match="is not executable, and no copy could be made in .*: No such file"):
+    with pytest.raises(StoreError, match=r"is not executable, and no copy could be made in .*: No such file"):
         find_mongod(spare)

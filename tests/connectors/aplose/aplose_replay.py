@@ -6,6 +6,7 @@ order of lists that the real server leaves open may differ.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -42,7 +43,7 @@ def recordings(folder: str) -> list[str]:
 class Player:
     """One login per user; ``password`` is everybody's on a recorded server."""
 
-    client: httpx.Client
+    client: httpx.Client | InProcess
     sandbox: Sandbox
     password: str = ""
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -90,8 +91,41 @@ class Player:
         return self.post(request["path"], body, request["user"], request["method"])
 
 
+class InProcess:
+    """The few calls of an HTTP client, straight into the application: starting a server for each test takes longer."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        # With its own factory the runner leaves the event loop of the test session alone.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        transport = httpx.ASGITransport(app=sandbox.asgi())
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8801")
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self._runner.run(self._client.request(method, path, **more))
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("POST", path, **more)
+
+    def close(self) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.close()
+
+
 @contextmanager
-def player(sandbox: Sandbox, password: str = "") -> Iterator[Player]:
+def player(sandbox: Sandbox) -> Iterator[Player]:
+    """In this process."""
+    client = InProcess(sandbox)
+    try:
+        yield Player(client, sandbox)
+    finally:
+        client.close()
+
+
+@contextmanager
+def socket_player(sandbox: Sandbox, password: str = "") -> Iterator[Player]:
     """Over a real socket."""
     with serve(sandbox) as url, httpx.Client(base_url=url) as client:
         yield Player(client, sandbox, password)

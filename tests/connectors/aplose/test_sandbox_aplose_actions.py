@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aplose_replay import Player, player
+from aplose_replay import Player, socket_player
 
 from connectors.aplose.sandbox import build, create
 from connectors.aplose.sandbox_store import Store
@@ -17,7 +17,7 @@ RESULTS = "/api/download/phase-annotations/{}/"
 
 @pytest.fixture
 def server() -> Iterator[Player]:
-    with player(create(seed=2)) as made:
+    with socket_player(create(seed=2)) as made:
         yield made
 
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import graphql
 import pytest
 from aplose_replay import Player, player
 
 from connectors.aplose.sandbox import create
+from connectors.aplose.sandbox_schema import schema
 
 FIN, PORPOISES = 2, 1
 
@@ -171,6 +173,29 @@ def test_graphql_over_http(server: Player) -> None:
         wrong = server.client.post("/api/graphql", json={"query": query}, headers=headers)
         assert (wrong.status_code, sorted(wrong.json())) == (400, ["errors"])
     assert server.client.post("/api/graphql", json={}, headers=headers).status_code == 400
+
+
+def _selection(kind: Any, depth: int) -> str:
+    """Every field that needs no argument, ``depth`` relations deep."""
+    parts = list[str]()
+    for name, field in graphql.get_named_type(kind).fields.items():
+        needy = any(graphql.is_required_argument(each) for each in field.args.values())
+        if needy or name in {"isCompleted", "previousSpectrogramId", "nextSpectrogramId", "currentIndex"}:
+            continue
+        if graphql.is_leaf_type(graphql.get_named_type(field.type)):
+            parts.append(name)
+        elif depth and (inner := _selection(field.type, depth - 1)):
+            parts.append(name + inner)
+    return f"{{{' '.join(parts)}}}" if parts else ""
+
+
+def test_every_field_answers(server: Player) -> None:
+    """Each list of the query root, asked for all its fields three relations deep, answers without an error."""
+    roots = schema().query_type.fields
+    asked = [name for name in roots if name.startswith("all")]
+    for name in asked:
+        server.gql(f"{{{name}{_selection(roots[name].type, 3)}}}")
+    assert len(asked) == 11
 
 
 def test_progress_agrees_with_the_status_csv(server: Player) -> None:

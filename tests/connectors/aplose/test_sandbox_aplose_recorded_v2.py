@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aplose_replay import SHARED, Player, alike, compare, needs_samples, player, recorded, recordings
+from aplose_replay import SHARED, Player, alike, compare, needs_samples, recorded, recordings, socket_player
 from aplose_worlds import PASSWORD, world_v2
 
 from connectors.aplose.sandbox import build
@@ -47,7 +47,7 @@ ROUTES = {"results": "report", "status": "report-status"}
 @pytest.fixture
 def server() -> Iterator[Player]:
     control = Control()
-    with player(build(world_v2(control), control, version="v2"), PASSWORD) as made:
+    with socket_player(build(world_v2(control), control, version="v2"), PASSWORD) as made:
         yield made
 
 

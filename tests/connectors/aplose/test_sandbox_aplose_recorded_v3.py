@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from aplose_replay import SHARED, Player, compare, needs_samples, player, recorded, recordings
+from aplose_replay import SHARED, Player, compare, needs_samples, recorded, recordings, socket_player
 from aplose_worlds import PASSWORD, world_v3
 
 from connectors.aplose.sandbox import build
@@ -59,7 +59,7 @@ ROUTES = {"results": "phase-annotations", "status": "phase-progression"}
 @pytest.fixture(scope="module")
 def server() -> Iterator[Player]:
     control = Control()
-    with player(build(world_v3(control), control), PASSWORD) as made:
+    with socket_player(build(world_v3(control), control), PASSWORD) as made:
         yield made
 
 
@@ -76,7 +76,7 @@ def test_fixture_exports(server: Player, phase: int) -> None:
 def test_the_recorded_history() -> None:
     """Each exchange is answered as the real server answered it, and each export is the same at its time."""
     control, played, exports = Control(), [], set[str]()
-    with player(build(world_v3(control), control), PASSWORD) as server:
+    with socket_player(build(world_v3(control), control), PASSWORD) as server:
         for name in recordings(FOLDER):
             exchange = recorded(FOLDER, name)
             compare(exchange, server.replay(exchange), ordered=name not in UNORDERED)

@@ -187,6 +187,8 @@ def test_refused_posts(server: Player) -> None:
     row = {"annotation_campaign_phase": 1, "label": "Kraken", "annotator": 3}
     wrong = server.post("/api/annotator/campaign/1/phase/1/file/1/", body([row]), "ailsa")
     assert (wrong.status_code, wrong.json()) == (400, [{"label": ["Object with name=Kraken does not exist."]}])
+    half = [{**row, "label": "Boat"}, {**row, "label": "Boat", "start_time": 1.0}]
+    assert server.post("/api/annotator/campaign/1/phase/1/file/1/", body(half), "ailsa").status_code == 500
     assert server.post("/api/annotator/campaign/1/phase/1/file/1/", {"results": []}, "ailsa").status_code == 500
     assert server.post("/api/annotator/campaign/1/phase/3/file/1/", body([]), "ailsa").status_code == 404
     assert (snapshot(server), server.sandbox.control.effects) == (before, [])

@@ -196,12 +196,20 @@ def test_lines_of_an_entity_in_a_document_stay_readable() -> None:
     assert mark.attributes["polys"] == lines
 
 
+def test_pixels_in_documents_stay_readable() -> None:
+    """The SDK's pixel vertices of a page are attributes, as they are in images."""
+    quads = [{"normalizedVertices": [[{"x": 0, "y": 0}, {"x": 1, "y": 1}]], "vertices": [[{"x": 0, "y": 0}]]}]
+    mark = one({"annotations": [{"pageNumberArray": [1], "boundingPoly": quads, "polys": quads}]})
+    assert mark.attributes == {"job": "JOB", "boundingPoly": [{"vertices": [[{"x": 0, "y": 0}]]}]}
+
+
 def test_several_areas_take_the_page_at_their_place() -> None:
-    """Two areas with two pages lie on one each; with one page both lie on it."""
+    """Two areas with two pages lie on one each; with one page both lie on it; pages without a place stay readable."""
     quad = ring((0.1, 0.1), (0.9, 0.2))
-    for pages, expected in (([4, 5], [4, 5]), ([4], [4, 4])):
+    for pages, expected in (([4, 5], [4, 5]), ([4], [4, 4]), ([4, 5, 6], [4, 4]), ([], [None, None])):
         found = map_response({"JOB": {"annotations": [{"annotations": [pdf(pages, quad, quad)]}]}})
         assert [mark.value.page for mark in found if isinstance(mark.value, BoundingBox)] == expected
+        assert ({mark.attributes.get("pageNumberArray") == [4, 5, 6] for mark in found} == {True}) is (len(pages) == 3)
 
 
 # --- jobs ----------------------------------------------------------------------------------------------------

@@ -2,61 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 
 from connectors.documents import UNSET, SkippedRecord
-from connectors.kili.fields import Fields, decoded, flag, integer, lenient, moment, number, show, text
+from connectors.kili.fields import Fields, decoded, lenient, show
 from connectors.kili.people import assignee_document, members, user_id
 
 DEEP = "[" * 100_000
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [("a", "a"), ("", None), (7, "7"), (10**30, "1" + "0" * 30), (True, None), (1.5, None), (None, None), ([], None)],
-)
-def test_text(value: Any, expected: str | None) -> None:
-    """Words and ids; a whole number is an id too."""
-    assert text(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(1, 1.0), (0.5, 0.5), (10**400, None), (math.inf, None), (math.nan, None), (True, None), ("1", None)],
-)
-def test_number(value: Any, expected: float | None) -> None:
-    """Finite numbers only."""
-    assert number(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(3, 3), (3.0, 3), (3.5, None), (2**63, None), (-(2**63) + 1, 1 - 2**63), (False, None), ("3", None)],
-)
-def test_integer(value: Any, expected: int | None) -> None:
-    """Whole numbers that fit 64 bits."""
-    assert integer(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("2022-03-18T14:23:40.221Z", datetime(2022, 3, 18, 14, 23, 40, 221_000, UTC)),
-        ("2022-03-18T14:23:40+02:00", datetime(2022, 3, 18, 12, 23, 40, 0, UTC)),
-        ("2022-03-18T14:23:40", datetime(2022, 3, 18, 14, 23, 40, 0, UTC)),
-        ("2022-03-18", datetime(2022, 3, 18, tzinfo=UTC)),
-        ("0001-01-01T00:00:00+02:00", None),
-        ("soon", None),
-        (1647613420, None),
-    ],
-)
-def test_moment(value: Any, expected: datetime | None) -> None:
-    """ISO-8601 in UTC; a time without offset is UTC, as all of Kili's are."""
-    assert moment(value) == expected
 
 
 def test_decoded() -> None:
@@ -95,7 +47,6 @@ def test_fields() -> None:
             raw=[],
         )
     ]
-    assert flag(1) is None
 
 
 def test_people_without_a_usable_name() -> None:

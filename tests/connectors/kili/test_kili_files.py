@@ -278,6 +278,15 @@ async def test_pages_are_bounded_by_assets() -> None:
     assert {(page.completes, page.checkpoint) for page in run.pages} == {(None, None)}
 
 
+async def test_progress_reaches_the_end() -> None:
+    """Also when the last page was full before the file was over, and when the last input holds nothing to say."""
+    content = dumped([asset(n) for n in range(100)])
+    for inputs in ([source("x.json", content)], [source("d/README.kili.txt", b"-"), source("d/assets/a.png", b"\x89")]):
+        run = await ingest(*inputs)
+        assert run.pages[-1].done == run.pages[-1].total == sum(one.size or 0 for one in inputs)
+        assert run.skipped == []
+
+
 @pytest.mark.parametrize("limit", ["PAGE_DOCUMENTS", "PAGE_BYTES"])
 async def test_pages_are_bounded_by_what_assets_hold(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Heavy assets, as videos are, fill a page earlier; an asset is never torn apart."""

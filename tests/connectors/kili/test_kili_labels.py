@@ -300,6 +300,20 @@ def test_review_of_something_unknown(labels: list[dict[str, Any]]) -> None:
     assert [audit.result for audit in audits(*labels)] == [AuditResult.UNKNOWN]
 
 
+def test_review_too_deep_to_compare() -> None:
+    """Answers nested deeper than Python compares are no reason to fail, nor to guess."""
+
+    def deep() -> Any:
+        value: Any = "end"
+        for _ in range(100_000):
+            value = [value]
+        return {"JOB": {"odd": value}}
+
+    assert [audit.result for audit in audits(at(1, jsonResponse=deep()), at(2, "REVIEW", deep()))] == [
+        AuditResult.UNKNOWN
+    ]
+
+
 def test_sent_back_label_is_a_rejection() -> None:
     """A send back rejects; Kili tells neither when nor by whom."""
     (audit,) = audits(at(1, isSentBackToQueue=True), at(2))

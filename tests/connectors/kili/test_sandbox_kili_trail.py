@@ -253,6 +253,10 @@ def test_the_old_apollo_protocol_is_spoken():
         until(lambda: act["overview"]()["listeners"] == 1)
         say(type="start", id="8", payload={"query": "subscription {nope}"})
         assert heard()["payload"]["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+        assert heard() == {"type": "complete", "id": "8"}
+        say(type="start", id="9", payload={"query": SUBSCRIBE})
+        assert heard()["payload"]["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+        say(type="connection_terminate")
 
 
 def test_a_subscription_needs_the_key():
