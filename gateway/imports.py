@@ -19,8 +19,6 @@ from gateway.engine import RunResult, Watcher, store_pages, utcnow
 from gateway.store.leases import held
 from gateway.store.store import Store
 
-_SKIPPED_NAMES = frozenset({"README.md", "README.txt", "README.kili.txt"})
-
 
 class ImportRefused(ValueError):
     """The import cannot begin; the message says why."""
@@ -55,7 +53,7 @@ def gathered(paths: Sequence[str], stdin: BinaryIO | None = None) -> Iterator[tu
 
 
 def _wanted(path: Path) -> bool:
-    return path.name not in _SKIPPED_NAMES and not any(part.startswith(".") for part in path.parts)
+    return not any(part.startswith(".") for part in path.parts)
 
 
 def _file(path: Path, name: str) -> Input:

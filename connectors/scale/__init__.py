@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from connectors.contract import Connector
 from connectors.scale.files import read
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """A source of exports needs none."""
-
+from connectors.scale.live import ScaleSource
+from connectors.scale.settings import Settings
 
 CONNECTOR = Connector(
     name="scale",
     title="Scale AI",
     settings=Settings,
     read=read,
+    open=ScaleSource,
     samples="connectors.scale.samples",
+    sandbox="connectors.scale.sandbox:create",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +18,8 @@ from connectors.documents import Kind
 from connectors.errors import Unauthorized
 
 HEADER: Final = "scale-callback-auth"
+_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
+"""Scale's are 24 hexadecimal digits (§1); whatever else may come, it must be fit to be asked for."""
 
 
 def receive(call: WebhookCall, keys: Sequence[str]) -> Hint | None:
@@ -26,8 +29,8 @@ def receive(call: WebhookCall, keys: Sequence[str]) -> Hint | None:
     documented) only says that something changed. None: no JSON object.
     """
     said = call.headers.get(HEADER, "").encode("utf-8", "replace")
-    # Every key is compared, so that the time does not tell which one was nearly right.
-    if not any([hmac.compare_digest(said, key.encode()) for key in keys]):
+    # Every key is compared, so that the time does not tell which one was right.
+    if sum(hmac.compare_digest(said, key.encode()) for key in keys) == 0:
         raise Unauthorized(f"the {HEADER} header of a callback is not a callback key of this source")
     try:
         body = json.loads(call.body)
@@ -36,5 +39,5 @@ def receive(call: WebhookCall, keys: Sequence[str]) -> Hint | None:
     if not isinstance(body, dict):
         return None
     named = [text(body.get("task_id")), text(mapping(body.get("task")).get("task_id"))]
-    tasks = dict.fromkeys(task for task in named if task)
+    tasks = dict.fromkeys(task for task in named if task and _ID.fullmatch(task))
     return Hint(refs=[(Kind.TASK, task) for task in tasks], everything=not tasks)

@@ -1,4 +1,4 @@
-"""The calls of Scale's REST API v1 that the live connector makes, over the HTTP kit (fact sheet ``platforms/scale.md``).
+"""The calls that the live connector makes to Scale's REST API v1 (fact sheet ``platforms/scale.md``), over the HTTP kit.
 
 Payloads come back redacted, fit to be stored. Links that Scale signs anew at each reading are not asked for
 (``include_attachment_url``): they would make every task look changed every time.
@@ -51,9 +51,10 @@ class Client:
         return self.http.redact(answer.data), _time(answer)
 
     async def tasks(self, params: Mapping[str, Any], retries: Retries | None = None) -> JSON:
-        """One page."""
+        """One page object (§3)."""
         options: dict[str, Any] = {} if retries is None else {"retries": retries}
-        return await self.http.get_json("/tasks", params, **options)
+        page = mapping(await self.http.get_json("/tasks", params, **options))
+        return {**page, "docs": self.http.redact(page.get("docs"))}
 
     async def task(self, task_id: str) -> tuple[dict[str, JSON] | None, datetime]:
         """A task, or None where Scale has none of this id in the key's mode; and Scale's time."""

@@ -8,7 +8,7 @@ two pages, and a listing goes on tomorrow where it stopped today.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ _SHRINKS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """Tasks, redacted; the token of the next page, None at the end; how many the whole listing has."""
+    """Tasks; the token of the next page, None at the end; how many the whole listing has."""
 
     tasks: list[JSON]
     token: str | None
@@ -46,7 +46,7 @@ class Listing:
         self._slow = slow
         self.size = largest
 
-    async def pages(self, filters: Filters, token: str | None = None) -> AsyncIterator[TaskPage]:
+    async def pages(self, filters: Filters, token: str | None = None) -> AsyncGenerator[TaskPage, None]:
         """From ``token`` on. A token that Scale no longer takes means: from the start."""
         pages = self._begin(token)
         while pages.more:
@@ -59,7 +59,7 @@ class Listing:
                 pages, token = self._begin(None), None
                 continue
             tasks = pages.take(answer)
-            yield TaskPage(self._client.http.redact(tasks), pages.token, integer(mapping(answer).get("total")))
+            yield TaskPage(tasks, pages.token, integer(mapping(answer).get("total")))
 
     def _begin(self, token: str | None) -> TokenPages:
         return TokenPages("docs", token="next_token", more="has_more", size=self.size, start=token)  # noqa: S106

@@ -1,19 +1,20 @@
 """A live Scale account as a source: passes over its tasks, single ones on demand, callbacks and verdicts.
 
-Nothing is ever deleted at Scale (fact sheet ``platforms/scale.md`` §1), and it has no tombstones. A task that a key no
-longer sees, since it is another key or the account was tidied up, is known as gone only by a full pass that read
-everything, or when it is asked for by its id.
+Nothing is ever deleted at Scale (fact sheet ``platforms/scale.md`` §1), and it has no tombstones. That a key no longer
+sees a task, since it is another key or the account was tidied up, shows only in a full pass that read everything, or
+when the task is asked for by its id.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from connectors.coerce import mapping, text
 from connectors.contract import (
     AuditTarget,
     Capabilities,
@@ -25,40 +26,16 @@ from connectors.contract import (
     Receipt,
     WebhookCall,
 )
-from connectors.documents import (
-    JSON,
-    AnyDocument,
-    Campaign,
-    CampaignStatus,
-    Checkpoint,
-    Kind,
-    Page,
-    Ref,
-    Scope,
-    SkippedRecord,
-)
-from connectors.errors import Refused, SkipRecord
-from connectors.scale import callbacks, passes
+from connectors.documents import JSON, Campaign, Checkpoint, Kind, Page, Ref, SkippedRecord
+from connectors.errors import Refused
+from connectors.scale import callbacks, pages, passes
 from connectors.scale.client import Client
 from connectors.scale.delivery import ACCEPTED, Delivery
 from connectors.scale.listing import Listing
-from connectors.scale.mapping import project_document, task_documents
+from connectors.scale.mapping import task_documents
 from connectors.scale.settings import Settings
 
-KINDS: Final = frozenset({Kind.CAMPAIGN, Kind.ASSET, Kind.TASK, Kind.SUBMISSION, Kind.ANNOTATION, Kind.ANNOTATOR, Kind.AUDIT})
-"""What a full pass sees all of."""
-
-CAPABILITIES: Final = Capabilities(
-    incremental=True,
-    deletions=DeletionSupport.INFERRED_ON_FULL_SYNC,
-    webhooks=True,
-    refresh=True,
-    audit_results=tuple(ACCEPTED),
-    audit_target=AuditTarget.TASK,
-)
-
-PAGE_DOCUMENTS: Final = 5_000
-"""A page of the store ends when it has so many; a page of Scale with large tasks becomes several."""
+log: Final = logging.getLogger(__name__)
 
 
 class ScaleSource:
@@ -72,7 +49,15 @@ class ScaleSource:
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(CAPABILITIES, webhooks=bool(self._settings.callback_keys()))
+        """Callbacks are heard only where a key is set that tells Scale's from anybody's."""
+        return Capabilities(
+            incremental=True,
+            deletions=DeletionSupport.INFERRED_ON_FULL_SYNC,
+            webhooks=bool(self._settings.callback_keys()),
+            refresh=True,
+            audit_results=tuple(ACCEPTED),
+            audit_target=AuditTarget.TASK,
+        )
 
     def requests(self) -> int:
         """How many were sent so far."""
@@ -81,8 +66,8 @@ class ScaleSource:
     async def check(self) -> Health:
         await self._client.check()
         key = self._settings.api_key.reveal()
-        modes = {"live": key.startswith("live_"), "test": key.startswith("test_") or key.endswith("|test")}
-        return Health(version="v1", account=next((f"{mode} mode" for mode, fits in modes.items() if fits), None))
+        modes = {"live mode": key.startswith("live_"), "test mode": key.startswith("test_") or key.endswith("|test")}
+        return Health(version="v1", account=next((mode for mode, fits in modes.items() if fits), None))
 
     async def close(self) -> None:
         await self._client.http.aclose()
@@ -92,59 +77,49 @@ class ScaleSource:
     async def fetch(self, since: Checkpoint | None, *, full: bool) -> AsyncIterator[Page]:
         going = passes.under_way(since, full=full)
         if going is None:
-            documents, skipped, began = await self._projects()
+            projects, skipped, began = await self._projects()
             going = passes.whole_pass(began, self._settings) if full else await self._changes(since, began)
             going = replace(going, skipped=len(skipped))
-            for page in _pages(([one] for one in documents), skipped, going):
+            for page in pages.pages(([project] for project in projects), skipped, going):
                 yield page
         while not going.over:
-            async for found in self._listing.pages(going.todo[0], going.token):
-                groups, skipped = _read(found.tasks, task_documents, "GET /tasks")
-                going = going.after(found.token, done=len(found.tasks), skipped=len(skipped))
-                for page in _pages(groups, skipped, going, records=len(found.tasks), total=found.total):
-                    yield page
+            async with aclosing(self._listing.pages(going.todo[0], going.token)) as listing:
+                async for found in listing:
+                    records, skipped = pages.read(found.tasks, task_documents, "GET /tasks")
+                    going = going.after(found.token, done=len(found.tasks), skipped=len(skipped))
+                    total = found.total if going.full else None
+                    for page in pages.pages(records, skipped, going, read=len(found.tasks), total=total):
+                        yield page
 
     async def refresh(self, refs: Sequence[tuple[Kind, str]]) -> Page:
         """Tasks and projects. What else is asked for cannot be read by itself, and is reported as skipped."""
-        asked = dict.fromkeys(refs)
+        asked = list(dict.fromkeys(refs))
         ids = [name for kind, name in asked if kind is Kind.TASK]
-        # A name of dots alone cannot stand in a URL, so nothing is called that.
-        answers = await asyncio.gather(*(self._client.task(name) for name in ids if name.strip(".")))
-        groups, skipped = _read([task for task, _ in answers if task], task_documents, "GET /task/{id}")
-        tasks = {name for name, (task, _) in zip((i for i in ids if i.strip(".")), answers, strict=True) if task}
-        gone = [Ref(Kind.TASK, name) for name in ids if name not in tasks]
-        if names := {name for kind, name in asked if kind is Kind.CAMPAIGN}:
+        tasks = dict(zip(ids, await asyncio.gather(*map(self._task, ids)), strict=True))
+        records, skipped = pages.read(filter(None, tasks.values()), task_documents, "GET /task/{id}")
+        gone = [Ref(Kind.TASK, name) for name, task in tasks.items() if task is None]
+        if names := [name for kind, name in asked if kind is Kind.CAMPAIGN]:
             projects, unread, _ = await self._projects()
-            groups = [*([one] for one in projects if one.external_id in names), *groups]
-            gone += [Ref(Kind.CAMPAIGN, name) for name in sorted(names - {one.external_id for one in projects})]
+            known = {project.external_id: project for project in projects}
+            records = [*([known[name]] for name in names if name in known), *records]
+            gone += [Ref(Kind.CAMPAIGN, name) for name in names if name not in known]
             skipped += [one for one in unread if one.external_id in names]
         skipped += [
             SkippedRecord(reason=f"Scale cannot be asked for a single {kind.value.lower()}", external_id=name)
             for kind, name in asked
             if kind not in (Kind.TASK, Kind.CAMPAIGN)
         ]
-        documents = [document for part in _parts(groups, limit=None) for document in part]
-        return Page(documents=documents, gone=gone, skipped=skipped, records=len(asked))
+        return Page(documents=pages.documents(records), gone=gone, skipped=skipped, records=len(asked))
+
+    async def _task(self, task_id: str) -> JSON:
+        # What is made of dots alone cannot stand in a URL, and is no task's id.
+        return (await self._client.task(task_id))[0] if task_id.strip(".") else None
 
     async def _projects(self) -> tuple[list[Campaign], list[SkippedRecord], datetime]:
-        """All projects, and the time at Scale before anything else was read.
-
-        A project does not say whether it is archived; the list it is in does, unless it is in both.
-        """
+        """All projects, and the time at Scale before anything else was read."""
         listed, began = await self._client.projects(archived=False)
         archived, _ = await self._client.projects(archived=True)
-        found: dict[str, Campaign] = {}
-        skipped: list[SkippedRecord] = []
-        for projects, status in ((listed, CampaignStatus.OPEN), (archived, CampaignStatus.ARCHIVED)):
-            groups, unread = _read(projects, lambda project: [project_document(project)], "GET /projects")
-            skipped += [one for one in unread if one not in skipped]
-            for one in (group[0] for group in groups):
-                if one.status is CampaignStatus.UNKNOWN and one.external_id not in found:
-                    native = "archived" if status is CampaignStatus.ARCHIVED else None
-                    found[one.external_id] = replace(one, status=status, native_status=native)
-                else:
-                    found[one.external_id] = one
-        return list(found.values()), skipped, began
+        return *pages.campaigns(listed, archived), began
 
     async def _changes(self, since: Checkpoint | None, began: datetime) -> passes.Pass:
         before, batches = passes.marks(since), None
