@@ -7,6 +7,8 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
 
 import connectors
 from connectors.contract import Connector
@@ -34,3 +36,10 @@ def _add(found: dict[str, Connector], connector: Connector, origin: str) -> None
     if connector.name in found:
         raise ValueError(f"{origin}: a connector named {connector.name!r} exists already")
     found[connector.name] = connector
+
+
+def sample_files(connector: Connector) -> list[Path]:
+    """The exports that come with a connector, in the formats of its platform."""
+    package, _, folder = (connector.samples or "").rpartition(".")
+    found = Path(str(files(package) / folder))
+    return sorted(path for path in found.iterdir() if path.suffix not in (".py", ".md", ""))

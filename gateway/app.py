@@ -1,64 +1,138 @@
-"""The composition root: one ASGI application from a store and settings."""
+"""The composition root of the edge: one ASGI application from an open store and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
+from gateway import health, uploads, webhooks
+from gateway.auth import EVERYTHING, Authenticator, Unauthenticated
+from gateway.desk import Desk
+from gateway.documents import read_documents
+from gateway.edge import Edge
+from gateway.metrics import Metrics
+from gateway.middleware import Observed
+from gateway.operations import Operations
+from gateway.quotas import Quotas
+from gateway.settings import Settings
+from gateway.sockets import serve_socket
+from gateway.store.reader import Reader
 from gateway.store.store import Store
+from gateway.sync import LiveSource
 from gateway.view import GraphQLView
+from gateway.watch import Hub
 from schema.build import build
-from schema.context import Context
-from schema.ports import Viewer
 
-EVERYTHING = frozenset({"admin", "audit", "people:read", "raw:read", "read", "sync"})
+__all__ = ["EVERYTHING", "create_app", "create_edge"]
+
+_ALL_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
 
 
-def create_app(store: Store, *, graphiql: bool = True, max_body: int = 1_000_000, debug: bool = False) -> Starlette:
-    """The gateway for loopback: whoever reaches it may do everything, so it must not be reachable from elsewhere."""
-
-    async def context(request: Request) -> Context:
-        return Context(reader=store.reader, viewer=Viewer(name="loopback", scopes=EVERYTHING))
-
-    view = GraphQLView(build(), context, graphiql=graphiql, max_body=max_body, debug=debug)
-    return Starlette(
-        routes=[
-            Route("/", _home),
-            Route("/graphql", _endpoint(view), methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
-            Route("/healthz", _alive),
-            Route("/readyz", _ready(store)),
-        ],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1024)],
+def create_edge(
+    store: Store,
+    settings: Settings,
+    live: Mapping[str, LiveSource] | None = None,
+    *,
+    metrics: Metrics | None = None,
+) -> Edge:
+    """Everything that requests share. Raises ``SettingsError`` for documents that cannot be read."""
+    limits = settings.limits
+    operations = Operations(
+        build(),
+        limits.of_operations(),
+        introspection=settings.server.introspection,
+        debug=settings.server.debug,
+        seconds=limits.operation_seconds,
+    )
+    return Edge(
+        store=store,
+        settings=settings,
+        auth=Authenticator(store, settings.auth),
+        operations=operations,
+        documents=read_documents(settings.documents),
+        quotas=Quotas(limits),
+        hub=Hub(store, room=limits.subscription_buffer),
+        desk=Desk(store, live),
+        metrics=metrics or Metrics(),
+        reader=Reader(store.db, max_time_ms=max(1, int(limits.operation_seconds * 1000))),
     )
 
 
-def _endpoint(view: GraphQLView) -> Callable[[Request], Awaitable[Response]]:
+def create_app(edge: Edge, live: Mapping[str, LiveSource] | None = None) -> Starlette:
+    """The gateway as an ASGI application."""
+    view = GraphQLView(edge)
+    sources = live or {}
+
     async def graphql(request: Request) -> Response:
         return await view(request)
 
-    return graphql
+    async def socket(websocket: WebSocket) -> None:
+        await serve_socket(edge, websocket)
+
+    async def ready(_request: Request) -> Response:
+        return await health.ready(edge)
+
+    async def metrics(request: Request) -> Response:
+        return await _metrics(edge, request)
+
+    async def webhook(request: Request) -> Response:
+        return await webhooks.receive(edge, sources, request)
+
+    async def ingest(request: Request) -> Response:
+        return await uploads.receive(edge, request)
+
+    return Starlette(
+        routes=[
+            Route("/", _home),
+            Route("/graphql", graphql, methods=_ALL_METHODS),
+            WebSocketRoute("/graphql", socket),
+            Route("/healthz", health.alive),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+            Route("/webhooks/{source}", webhook, methods=["POST"]),
+            Route("/ingest/{source}", ingest, methods=["POST"]),
+        ],
+        middleware=[
+            Middleware(Observed, metrics=edge.metrics),
+            *([_cors(edge)] if edge.origins else []),
+        ],
+    )
+
+
+def _cors(edge: Edge) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=sorted(edge.origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "graphql-require-preflight", "apollo-require-preflight",
+                       "x-apollo-operation-name", "x-request-id"],
+        expose_headers=["etag", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after",
+                        "x-request-id"],
+        max_age=3600,
+    )  # fmt: skip
 
 
 async def _home(_request: Request) -> Response:
     return RedirectResponse("/graphql")
 
 
-async def _alive(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})
-
-
-def _ready(store: Store) -> Callable[[Request], Awaitable[Response]]:
-    async def ready(_request: Request) -> Response:
+async def _metrics(edge: Edge, request: Request) -> Response:
+    allowed = edge.settings.server.metrics
+    if allowed == "off":
+        return JSONResponse({"error": "metrics are off"}, 404)
+    if allowed == "admin":
         try:
-            await store.db.command("ping")
-        except Exception as problem:  # noqa: BLE001 - any failure means not ready
-            return JSONResponse({"status": "unavailable", "mongodb": type(problem).__name__}, 503)
-        return JSONResponse({"status": "ok", "mongodb": "ok"})
-
-    return ready
+            identity = await edge.identify(request.headers.get("authorization"), request.headers.get("host", ""))
+        except Unauthenticated as problem:
+            return JSONResponse({"error": str(problem)}, 401, headers={"www-authenticate": "Bearer"})
+        if not identity.viewer.may("admin"):
+            return JSONResponse({"error": "metrics need the scope admin"}, 403)
+    text = await edge.metrics.text(edge.store)
+    return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})

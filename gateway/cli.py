@@ -48,12 +48,65 @@ def main(context: click.Context, config: str | None) -> None:
 @main.command()
 @click.option("--host", help="Address to listen on [127.0.0.1]. Anything else needs tokens.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on [8000].")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that serve [1].")
 @click.pass_obj
-def serve(config: str | None, host: str | None, port: int | None) -> None:
+def serve(config: str | None, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the GraphQL API (and GraphiQL) until Ctrl-C."""
-    from gateway.serving import serve_forever  # noqa: PLC0415
+    from gateway.serving import serve  # noqa: PLC0415
 
-    _run(serve_forever(config, host, port))
+    _run(serve(config, host, port, workers))
+
+
+@main.group()
+def tokens() -> None:
+    """Make, list and end the tokens that callers show. As soon as there is one, everybody needs one."""
+
+
+@tokens.command("create")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, required=True, help="read, audit, sync, raw:read, people:read, admin.")
+@click.option("--source", "sources", metavar="NAME", multiple=True, help="Only this source; repeatable [all].")
+@click.option("--expires", metavar="SPAN", help="How long it lives, such as 90d, 12h or 30m [for ever].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def tokens_create(
+    config: str | None, name: str, scopes: tuple[str, ...], sources: tuple[str, ...], expires: str | None, as_json: bool
+) -> None:
+    """Make a token and print it. It is shown this once: only its hash is kept."""
+    from gateway.token_commands import create  # noqa: PLC0415
+
+    _run(create(config, name, scopes, sources, expires, as_json))
+
+
+@tokens.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def tokens_list(config: str | None, as_json: bool) -> None:
+    """List tokens: what each may do, and whether it is valid."""
+    from gateway.token_commands import show  # noqa: PLC0415
+
+    _run(show(config, as_json))
+
+
+@tokens.command("revoke")
+@click.argument("token", metavar="ID_OR_NAME")
+@click.pass_obj
+def tokens_revoke(config: str | None, token: str) -> None:
+    """End a token now. Open sockets that use it close within seconds."""
+    from gateway.token_commands import revoke  # noqa: PLC0415
+
+    _run(revoke(config, token))
+
+
+@tokens.command("expire")
+@click.argument("token", metavar="ID_OR_NAME")
+@click.argument("span")
+@click.pass_obj
+def tokens_expire(config: str | None, token: str, span: str) -> None:
+    """Let a token end SPAN from now, such as 7d, so that its holders can change to a new one."""
+    from gateway.token_commands import expire  # noqa: PLC0415
+
+    _run(expire(config, token, span))
 
 
 @main.command()

@@ -6,15 +6,13 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
 from connectors.contract import Connector
-from connectors.discovery import discover
+from connectors.discovery import discover, sample_files
 from gateway.app import EVERYTHING
 from gateway.imports import gathered, run_import
 from gateway.runtime import open_store
@@ -68,13 +66,6 @@ async def _import_samples(store: Store, connector: Connector) -> None:
     paths = [str(path) for path in sample_files(connector)]
     with gathered(paths) as (inputs, problems), progress(f"{connector.title} samples") as watch:
         await run_import(store, connector, inputs, source=f"{connector.name}-demo", problems=problems, watch=watch)
-
-
-def sample_files(connector: Connector) -> list[Path]:
-    """The exports that come with a connector, in the formats of its platform."""
-    package, _, folder = (connector.samples or "").rpartition(".")
-    found = Path(str(files(package) / folder))
-    return sorted(path for path in found.iterdir() if path.suffix not in (".py", ".md", ""))
 
 
 async def _summary(store: Store) -> None:

@@ -217,8 +217,10 @@ class Outbox:
         now = utcnow()
         change: Stored = {
             "$set": {"delivery.state": state},
-            "$unset": {"delivery.lease": "", "delivery.next_attempt_at": "", "delivery.uncertain": ""},
+            "$unset": {"delivery.lease": "", "delivery.next_attempt_at": ""},
         }
+        if state != "FAILED":  # who retries one that was given up has to look first
+            change["$unset"]["delivery.uncertain"] = ""
         if problem is not None:
             change["$set"]["delivery.last_error"] = {"code": _code(problem), "message": problem.message, "at": now}
         if receipt is not None:

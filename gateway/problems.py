@@ -11,10 +11,11 @@ def expected(problem: BaseException) -> str | None:
     from gateway.sources import SourceTaken  # noqa: PLC0415
     from gateway.store.errors import StoreError  # noqa: PLC0415
     from gateway.store.leases import LeaseHeld  # noqa: PLC0415
+    from gateway.tokens import TokenRefused  # noqa: PLC0415
 
     if isinstance(problem, LeaseHeld):
         return f"{problem.name.removeprefix('sync:')} is being read by {problem.owner} right now; try again later"
-    if isinstance(problem, (ImportRefused, SourceTaken, SettingsError, StoreError, ConnectorError)):
+    if isinstance(problem, (ImportRefused, SourceTaken, SettingsError, StoreError, ConnectorError, TokenRefused)):
         return str(problem)
     if isinstance(problem, OSError) and problem.strerror:
         return f"{problem.filename or ''}: {problem.strerror}".lstrip(": ")

@@ -41,10 +41,10 @@ class Quotas:
         self._callers: OrderedDict[str, _Caller] = OrderedDict()
 
     @contextmanager
-    def request(self, key: str) -> Iterator[Mapping[str, str]]:
+    def request(self, key: str, *, rated: bool = True) -> Iterator[Mapping[str, str]]:
         """Holds a place for one request; gives the headers that tell the quota. Raises ``TooMany``."""
         caller = self._caller(key)
-        headers = self._take(caller)
+        headers = self._take(caller) if rated else {}
         if caller.running >= self._limits.concurrent_requests:
             message = f"more than {self._limits.concurrent_requests} requests of this token at once"
             raise TooMany(message, {**headers, "retry-after": "1"})

@@ -1,242 +1,161 @@
-"""GraphQL over HTTP: negotiates, checks the request, executes, and answers with the right type and status.
+"""GraphQL over HTTP: negotiates, authenticates, checks and executes, and answers with the right type and status.
 
-Follows the GraphQL-over-HTTP draft: ``application/graphql-response+json`` tells request errors by status, legacy
-``application/json`` answers 200 to every well-formed request. GET runs queries only. Batches are refused.
+The GraphQL-over-HTTP draft of August 2026, save where the audits of npm graphql-http ask for another status: a
+document or variables that are not valid get 400 where the draft prefers 422, and clients of ``application/json``
+get 200 for them.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar
 
-import orjson
-from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast, parse
+from graphql import GraphQLError, OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from strawberry.federation import Schema
 from strawberry.http.ides import get_graphql_ide_html
-from strawberry.types.graphql import OperationType as StrawberryOperation
 
-from schema.context import Context
-from schema.errors import ErrorCode, RequestError
-from schema.ports import BadCursor
+from gateway.auth import Identity, Unauthenticated
+from gateway.edge import Edge
+from gateway.events import EventStream
+from gateway.negotiation import EVENTS, HTML, LEGACY, RESPONSE, preferred
+from gateway.operations import NotExecuted, Parameters, Prepared
+from gateway.parameters import BadRequest, check_origin, read_parameters
+from gateway.quotas import TooMany
+from gateway.responses import answer
+from schema.errors import ErrorCode
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-RESPONSE: Final = "application/graphql-response+json"
-LEGACY: Final = "application/json"
-HTML: Final = "text/html"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """A well-formed GraphQL request."""
-
-    query: str
-    operation_name: str | None
-    variables: Mapping[str, Any] | None
-
-
-class BadRequest(Exception):
-    """A request that is no GraphQL request: ``status`` and a message for people."""
-
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers = headers or {}
+_PARTIAL: Final = 294
+"""The draft's own status for data beside errors, for its own media type alone."""
 
 
 class GraphQLView:
-    """The endpoint. ``context`` makes the request's context and may refuse it."""
+    """The endpoint for HTTP; WebSockets come in by ``gateway.sockets``."""
 
-    def __init__(
-        self,
-        schema: Schema,
-        context: Callable[[Request], Awaitable[Context]],
-        *,
-        graphiql: bool = False,
-        max_body: int = 1_000_000,
-        debug: bool = False,
-    ) -> None:
-        self._schema = schema
-        self._context = context
-        self._graphiql = graphiql
-        self._max_body = max_body
-        self._debug = debug
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
 
     async def __call__(self, request: Request) -> Response:
-        accepted = negotiate(request.headers.get("accept"))
+        ranked = preferred(request.headers.get("accept"))
+        media = next((one for one in ranked if one in (RESPONSE, LEGACY)), RESPONSE)
+        headers: dict[str, str] = {}
         try:
             if request.method not in ("GET", "POST"):
                 raise BadRequest(405, "use GET or POST", {"allow": "GET, POST"})
-            if accepted == HTML:
-                if self._graphiql and request.method == "GET" and "query" not in request.query_params:
-                    return HTMLResponse(get_graphql_ide_html(), headers={"vary": "accept"})
-                accepted = RESPONSE
-            if accepted is None:
-                raise BadRequest(406, f"this endpoint answers {RESPONSE} or {LEGACY}")
-            parameters = await self._parameters(request)
-            _check_operation(parameters, request.method)
-            context = await self._context(request)
+            if ranked[:1] == [HTML] and self._shows_graphiql(request):
+                return HTMLResponse(_graphiql(), headers={"vary": "accept", "x-frame-options": "DENY"})
+            if not set(ranked) - {HTML}:
+                raise BadRequest(406, f"this endpoint answers {RESPONSE}, {LEGACY} or {EVENTS}")
+            if request.method == "GET":
+                check_origin(request, self._edge.origins)
+            identity = await self._edge.identify(request.headers.get("authorization"), request.headers.get("host", ""))
+            with self._edge.quotas.request(identity.key) as quota:
+                headers |= quota
+                return await self._operate(request, identity, ranked, media, headers)
         except BadRequest as problem:
-            body = {"errors": [{"message": problem.message, "extensions": {"code": ErrorCode.INVALID.value}}]}
-            return _answer(body, problem.status, accepted or RESPONSE, problem.headers)
+            return await _refusal(request, problem.message, problem.code, problem.status, media, problem.headers)
+        except Unauthenticated as problem:
+            challenge = {"www-authenticate": 'Bearer realm="labelgate"'}
+            return await _refusal(request, str(problem), ErrorCode.UNAUTHENTICATED, 401, media, challenge)
+        except TooMany as problem:
+            return await _refusal(request, problem.message, ErrorCode.RATE_LIMITED, 429, media, problem.headers)
+        except NotExecuted as problem:
+            return await self._not_executed(request, problem.errors, problem.status, media, headers)
         except GraphQLError as problem:
-            status = 400 if accepted == RESPONSE else 200
-            return _answer({"errors": [problem.formatted]}, status, accepted or RESPONSE, {})
-        return await self._execute(parameters, context, accepted)
+            return await self._not_executed(request, [problem], 400, media, headers)
 
-    async def _execute(self, parameters: Parameters, context: Context, accepted: str) -> Response:
-        result = await self._schema.execute(
-            parameters.query,
-            variable_values=dict(parameters.variables) if parameters.variables else None,
-            context_value=context,
-            operation_name=parameters.operation_name,
-            allowed_operation_types=(StrawberryOperation.QUERY, StrawberryOperation.MUTATION),
+    def _shows_graphiql(self, request: Request) -> bool:
+        return self._edge.settings.server.graphiql and request.method == "GET" and "query" not in request.query_params
+
+    async def _operate(
+        self, request: Request, identity: Identity, ranked: Sequence[str], media: str, headers: Mapping[str, str]
+    ) -> Response:
+        edge, limits = self._edge, self._edge.settings.limits
+        parameters = await read_parameters(
+            request, edge.documents, most=limits.body_bytes, seconds=limits.body_seconds
         )
-        body: dict[str, Any] = {}
-        if result.errors:
-            body["errors"] = [self._error(error) for error in result.errors]
-        started = result.data is not None or any(error.path for error in result.errors or ())
-        if started or not result.errors:
-            body["data"] = result.data
-        if result.extensions:
-            body["extensions"] = result.extensions
-        status = 200 if started or not result.errors or accepted == LEGACY else 400
-        return _answer(body, status, accepted, {})
-
-    def _error(self, error: GraphQLError) -> Mapping[str, Any]:
-        """What a caller may know: our own messages and those of the language, never an exception's."""
-        original = error.original_error
-        if original is None or isinstance(original, RequestError):
-            formatted = dict(error.formatted)
-            formatted.setdefault("extensions", {"code": ErrorCode.INVALID.value})
-            return formatted
-        code, message = ErrorCode.INTERNAL, "something went wrong here; it has been logged"
-        if isinstance(original, (BadCursor, GraphQLError)):
-            code, message = ErrorCode.INVALID, str(original)
-        else:
-            log.error("resolver failed", exc_info=original)
-        formatted = dict(error.formatted)
-        formatted["message"] = f"{type(original).__name__}: {original}" if self._debug else message
-        formatted["extensions"] = {"code": code.value}
-        return formatted
-
-    async def _parameters(self, request: Request) -> Parameters:
-        if request.method == "GET":
-            values = request.query_params
-            return _checked(
-                {
-                    "query": values.get("query"),
-                    "operationName": values.get("operationName") or None,
-                    "variables": _json(values["variables"].encode(), "variables") if values.get("variables") else None,
-                    "extensions": _json(values["extensions"].encode(), "extensions")
-                    if values.get("extensions")
-                    else None,
-                }
-            )
-        _check_content_type(request.headers.get("content-type"))
-        return _checked(_json(await self._body(request), "the body"))
-
-    async def _body(self, request: Request) -> bytes:
-        length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._max_body:
-            raise BadRequest(413, f"the body is larger than {self._max_body} bytes")
-        body = bytearray()
         try:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > self._max_body:
-                    raise BadRequest(413, f"the body is larger than {self._max_body} bytes")
+            prepared = edge.operations.prepare(parameters)
+        except NotExecuted as problem:
+            if ranked[0] == EVENTS:
+                return EventStream.of_errors(edge.operations.formatted(problem.errors))
+            raise
+        if request.method == "GET" and prepared.kind is OperationType.MUTATION:
+            raise BadRequest(405, "GET changes nothing: use POST", {"allow": "POST"})
+        streams = EVENTS in ranked and prepared.kind is OperationType.SUBSCRIPTION
+        if streams or ranked[0] == EVENTS:
+            return EventStream(edge, identity, request.headers.get("authorization"), prepared, parameters)
+        if prepared.kind is OperationType.SUBSCRIPTION:
+            raise BadRequest(406, f"a subscription needs Accept: {EVENTS}, or a WebSocket (graphql-transport-ws)")
+        return await self._execute(request, identity, prepared, parameters, media, headers)
+
+    async def _execute(
+        self,
+        request: Request,
+        identity: Identity,
+        prepared: Prepared,
+        parameters: Parameters,
+        media: str,
+        headers: Mapping[str, str],
+    ) -> Response:
+        work = self._edge.run(prepared, parameters, identity.viewer)
+        if prepared.kind is OperationType.QUERY:
+            work = _unless_gone(request, work)
+        found = await work
+        status = found.status
+        if found.started and "errors" in found.body and media == RESPONSE:
+            status = _PARTIAL
+        return await answer(request, found.body, _legacy(status, media), media, headers)
+
+    async def _not_executed(
+        self, request: Request, errors: Sequence[GraphQLError], status: int, media: str, headers: Mapping[str, str]
+    ) -> Response:
+        body = {"errors": self._edge.operations.formatted(errors)}
+        return await answer(request, body, _legacy(status, media), media, headers)
+
+
+def _legacy(status: int, media: str) -> int:
+    """Clients of ``application/json`` take every other status than 200 for a failure of the network."""
+    return 200 if media == LEGACY and status in (400, 422) else status
+
+
+async def _refusal(
+    request: Request, message: str, code: ErrorCode, status: int, media: str, headers: Mapping[str, str]
+) -> Response:
+    body = {"errors": [{"message": message, "extensions": {"code": code.value}}]}
+    return await answer(request, body, status, media, headers)
+
+
+async def _unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """Does the work, and stops it when the client goes away: nobody would read the answer."""
+    running = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            return running.result()
+        raise BadRequest(499, "the client went away")
+    finally:
+        leaving.cancel()
+        if not running.done():
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while True:
+        try:
+            message: Mapping[str, Any] = await request.receive()
         except ClientDisconnect:
-            raise BadRequest(400, "the client went away") from None
-        return bytes(body)
+            return
+        if message["type"] == "http.disconnect":
+            return
 
 
-def negotiate(accept: str | None) -> str | None:
-    """The media type to answer with; None when the client takes none of ours."""
-    if accept is None or not accept.strip():
-        return RESPONSE
-    best: tuple[float, int] | None = None
-    chosen = None
-    for position, part in enumerate(accept.split(",")):
-        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
-        offered = {RESPONSE: RESPONSE, LEGACY: LEGACY, HTML: HTML, "*/*": RESPONSE, "application/*": RESPONSE}.get(
-            media
-        )
-        if offered is None or quality <= 0 or charset not in ("utf-8", "utf8"):
-            continue
-        rank = (quality, -position)
-        if best is None or rank > best:
-            best, chosen = rank, offered
-    return chosen
-
-
-def _check_content_type(header: str | None) -> None:
-    media, *parameters = (piece.strip().lower() for piece in (header or "").split(";"))
-    if media != LEGACY:
-        raise BadRequest(415, f"send the request as {LEGACY}", {"accept-post": LEGACY})
-    charset = next((p[8:].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
-    if charset not in ("utf-8", "utf8"):
-        raise BadRequest(415, "send the request in UTF-8")
-
-
-def _json(text: bytes, what: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except (orjson.JSONDecodeError, RecursionError):
-        raise BadRequest(400, f"{what} is not valid JSON") from None
-
-
-def _checked(values: Any) -> Parameters:
-    if isinstance(values, list):
-        raise BadRequest(400, "batches are not supported: send one request at a time")
-    if not isinstance(values, dict):
-        raise BadRequest(400, "the body is not a JSON object")
-    query = values.get("query")
-    if not isinstance(query, str):
-        raise BadRequest(400, "query is missing, or is not a string")
-    for name, kind, word in (
-        ("operationName", str, "a string"),
-        ("variables", dict, "an object"),
-        ("extensions", dict, "an object"),
-    ):
-        if values.get(name) is not None and not isinstance(values[name], kind):
-            raise BadRequest(400, f"{name} is not {word}")
-    return Parameters(query, values.get("operationName"), values.get("variables"))
-
-
-def _check_operation(parameters: Parameters, method: str) -> None:
-    """Which operation runs must be clear, and GET must not change anything. Errors in the text are the executor's."""
-    try:
-        document = parse(parameters.query)
-    except GraphQLError:
-        return
-    operation = get_operation_ast(document, parameters.operation_name)
-    if operation is None:
-        known = any(isinstance(node, OperationDefinitionNode) for node in document.definitions)
-        if parameters.operation_name is not None:
-            raise BadRequest(400, "the document has no operation of that name")
-        raise BadRequest(400, "name the operation to run" if known else "the document has no operation")
-    if method == "GET" and operation.operation is not OperationType.QUERY:
-        raise BadRequest(405, "GET runs queries only: use POST", {"allow": "POST"})
-
-
-def _answer(body: Mapping[str, Any], status: int, media: str, headers: Mapping[str, str]) -> Response:
-    content = orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
-    return Response(
-        content,
-        status,
-        {"content-type": f"{media}; charset=utf-8", "vary": "accept", "cache-control": "no-store"} | dict(headers),
-    )
+@cache
+def _graphiql() -> str:
+    return get_graphql_ide_html()

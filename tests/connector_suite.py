@@ -13,10 +13,9 @@ from typing import Any, ClassVar
 import pytest
 
 from connectors.contract import Connector, ImportOptions
-from connectors.discovery import discover
+from connectors.discovery import discover, sample_files
 from connectors.documents import UNSET, Page
 from connectors.ids import gid
-from gateway.demo import sample_files
 from gateway.engine import store_pages
 from gateway.imports import gathered, run_import
 from gateway.sources import register

@@ -122,8 +122,6 @@ def _judged(lines: Lines, cells: list[str], width: int, delimiter: str) -> Recor
         return damaged(damage, cells)
     if not any(cells) and len(cells) <= 1:
         return []
-    if len(cells) > width and not any(cells[width:]):
-        return cells[:width]
     return damaged(_wrong_width(len(cells), width), cells)
 
 

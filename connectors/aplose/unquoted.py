@@ -96,7 +96,8 @@ class Unquoted:
             yield _join(cells, at, surplus)
         if surplus > _MOST_COMMAS_IN_TWO:
             return
-        for one, other in combinations(sorted(self._texts), 2):
+        for pair in combinations(self._texts, 2):
+            one, other = sorted(pair)
             for commas in range(1, surplus):
                 yield _join(_join(cells, one, commas), other, surplus - commas)
 

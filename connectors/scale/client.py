@@ -1,4 +1,4 @@
-"""The calls that the live connector makes to Scale's REST API v1 (fact sheet ``platforms/scale.md``), over the HTTP kit.
+"""The calls that the live connector makes to Scale's REST API v1 (fact sheet ``platforms/scale.md``).
 
 Payloads come back redacted, fit to be stored. Links that Scale signs anew at each reading are not asked for
 (``include_attachment_url``): they would make every task look changed every time.

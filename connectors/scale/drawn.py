@@ -44,7 +44,7 @@ def listed(items: list[JSON], place: Place, prefix: str = "") -> Marks:
 def drawn(item: JSON, key: str, place: Place) -> Marks:
     """One mark, or one per frame where it has ``frames`` (videos): a frame adds to what the mark says for all."""
     if not isinstance(item, dict):
-        yield from unknown(key, item)
+        yield from (replace(mark, key=key) for mark in unknown("annotation", item))
         return
     frames = item.get("frames")
     if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from connectors.documents import SkippedRecord
-from connectors.ids import gid
+from connectors.ids import gid, parse_gid
 from gateway.store.codec import Stored, clean
 from gateway.store.writer import Counts
 from schema.jsontext import json_text
@@ -21,6 +21,13 @@ SKIPPED_KEPT: Final = 10_000
 def new_run_id(source: str) -> str:
     """Sorts by start time: milliseconds in hexadecimal, then chance."""
     return gid(source, "SyncRun", f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(5)}")
+
+
+def began(run: str) -> datetime:
+    """When a run, or the first run of a pass that was resumed, began: its id tells."""
+    parts = parse_gid(run)
+    assert parts is not None
+    return datetime.fromtimestamp(int(parts.external_id[:12], 16) / 1000, UTC).replace(tzinfo=None)
 
 
 async def start(database: Any, source: str, mode: str, *, now: datetime, queued: str | None = None) -> str:

@@ -101,20 +101,22 @@ class Writer:
         await self._replace_children(statements, batch, now, session)
         await self._tombstone([(ref.kind, self._gid(ref)) for ref in page.gone], batch, now, session)
         await self._fold(batch, session)
-        for collection, operations in batch.operations.items():
-            await self._db[collection].bulk_write(operations, ordered=False, session=session)
+        await self._flush(batch, session)
         return batch.counts
+
+    async def _flush(self, batch: _Batch, session: Any) -> None:
+        for collection, operations in batch.operations.items():
+            if operations:
+                await self._db[collection].bulk_write(operations, ordered=False, session=session)
+        batch.operations.clear()
 
     async def tombstone(self, gone: Sequence[tuple[Kind, str]], *, now: datetime, session: Any) -> Counts:
         """Marks documents (by global id) as deleted, with everything that hangs on them."""
         batch = _Batch()
         await self._tombstone(gone, batch, now, session)
-        for collection, operations in batch.operations.items():
-            await self._db[collection].bulk_write(operations, ordered=False, session=session)
-        batch.operations.clear()
+        await self._flush(batch, session)
         await self._fold(batch, session)
-        for collection, operations in batch.operations.items():
-            await self._db[collection].bulk_write(operations, ordered=False, session=session)
+        await self._flush(batch, session)
         return batch.counts
 
     # --- new, changed, unchanged ------------------------------------------------------------------------------

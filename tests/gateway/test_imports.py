@@ -91,8 +91,9 @@ async def test_published_campaigns_come_in_whole(name: str, rows: int, delimiter
 @pytest.mark.parametrize("platform", ["aplose", "kili", "scale"])
 async def test_every_sample_comes_in_or_says_why_not(platform: str, store: Store) -> None:
     """No sample file breaks a run, and each file that gives nothing is named with a reason."""
-    for path in sorted(p for p in (SHARED / platform).rglob("*") if p.is_file() and p.suffix in (".csv", ".json", ".zip")):
-        source = f"s{abs(hash(path.name)) % 10**9}"
+    files = sorted(p for p in (SHARED / platform).rglob("*") if p.suffix in (".csv", ".json", ".zip"))
+    for number, path in enumerate(files):
+        source = f"s{number}"
         result = await imported(store, platform, path, source=source)
         counts = result.run["counts"]
         told = [doc async for doc in store.db["skipped_records"].find({"run": result.run["_id"]})]
@@ -188,13 +189,13 @@ async def test_bad_files_are_named_and_the_good_rest_is_kept(store: Store, tmp_p
         source = name.replace("_", "-").replace(".", "-")
         result = await imported(store, platform, path, source=source)
         told = [doc async for doc in store.db["skipped_records"].find({"run": result.run["_id"]})]
-        if name == "utf8_results.csv" or name == "nul_results.csv":
+        if name == "utf8_results.csv":
             assert result.state in ("SUCCEEDED", "PARTIAL"), name
         else:
             assert result.state in ("PARTIAL", "FAILED"), name
             assert told, name
             assert all(name in doc["where"] for doc in told), (name, told)
-        kept = {"short_results.csv": 8, "line_results.csv": 9, "utf8_results.csv": 8, "nul_results.csv": 8}
+        kept = {"short_results.csv": 8, "line_results.csv": 9, "utf8_results.csv": 8, "nul_results.csv": 7}
         if name in kept:
             assert await store.db["annotations"].count_documents({"source": source}) == kept[name], name
         tasks = {"truncated.json": 1, "noid.json": 1, "truncated_kili.json": 1, "slip.zip": 1}
@@ -259,29 +260,24 @@ async def test_a_killed_import_is_made_good_by_the_next(store: Store, opened: An
 
 
 async def test_a_killed_mongod_loses_nothing(tmp_path: Path) -> None:
-    """mongod killed with SIGKILL during an import: the command says so, and the next one ends as a clean run does."""
+    """mongod killed with SIGKILL during an import: the import goes on once it is back, or says so; the end is the same."""
+    from pymongo import AsyncMongoClient
+
     path = write(tmp_path / "c_results.csv", results(8000))
     with EmbeddedMongo(tmp_path / "mongo") as url:
         process = labelgate("ingest", "aplose", str(path), "--source", "s", "--json", url=url, database="labelgate")
-        from pymongo import AsyncMongoClient
-
         client: Any = AsyncMongoClient(url)
         store = Store(client["labelgate"])
         await wait_for(store, "annotations", 1000)
-        pid = (await client.admin.command("serverStatus"))["pid"]
-        os.kill(pid, signal.SIGKILL)
-        await client.close()
-        _, complaint = process.communicate(timeout=90)
-        assert process.returncode != 0
-        assert complaint
-    with EmbeddedMongo(tmp_path / "mongo") as url:
-        client = AsyncMongoClient(url)
-        store = Store(client["labelgate"])
-        kept = await store.db["annotations"].count_documents({})
-        assert kept >= 1000
+        before = await client.admin.command("serverStatus")
+        os.kill(before["pid"], signal.SIGKILL)
+        out, complaint = await asyncio.to_thread(process.communicate, timeout=90)
+        assert (process.returncode == 0 and json.loads(out)["state"] == "SUCCEEDED") or b"Error" in complaint
+        after = await client.admin.command("serverStatus")
+        assert after["pid"] != before["pid"]
+        assert await store.db["annotations"].count_documents({}) >= 1000
         await store.db["leases"].delete_many({})
-        result = await imported(store, "aplose", path)
-        assert result.state == "SUCCEEDED"
+        assert (await imported(store, "aplose", path)).state == "SUCCEEDED"
         clean = Store(client["clean"])
         await clean.prepare()
         await imported(clean, "aplose", path)

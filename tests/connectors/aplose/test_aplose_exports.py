@@ -86,6 +86,7 @@ def exports(draw: st.DrawFn) -> list[Row]:
         verifiers, st.sampled_from(["True", "False", ""])
     )
     rows = draw(st.lists(st.fixed_dictionaries(fields), min_size=1, max_size=8))
+    rows = [{column: row[column] for column in fields} for row in rows]
     for row in rows:
         if not row["annotation"] and not row.get("comments"):
             row["annotation"] = "x"
