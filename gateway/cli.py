@@ -64,7 +64,9 @@ def tokens() -> None:
 
 @tokens.command("create")
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, help="read, audit, sync, raw:read, people:read, admin.")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, help="read, audit, sync, raw:read, people:read, admin."
+)
 @click.option("--source", "sources", metavar="NAME", multiple=True, help="Only this source; repeatable [all].")
 @click.option("--expires", metavar="SPAN", help="How long it lives, such as 90d, 12h or 30m [for ever].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -24,6 +24,7 @@ from schema.build import build
 from schema.context import Context
 from schema.ports import Viewer
 
+
 def question(platforms: Sequence[str]) -> str:
     """What waits for review, everywhere, with an example of each platform; and what was rejected."""
     examples = "\n".join(

@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from gateway.app import create_app, create_edge
 from gateway.edge import Edge, is_loopback
 from gateway.metrics import Metrics
-from gateway.protocol import bounded
+from gateway.protocol import Bounded, bounded
 from gateway.runtime import live_sources, open_store
 from gateway.settings import Settings, SettingsError, load
 from gateway.store import monitor
@@ -36,7 +36,7 @@ async def serve(config: str | None, host: str | None, port: int | None, workers:
     settings = load(config)
     count = settings.server.workers if workers is None else workers
     if count > 1:
-        await asyncio.to_thread(serve_processes, config, host, port, count)
+        serve_processes(config, host, port, count)  # blocks, and takes the signals: nothing else runs here
     else:
         await serve_forever(config, host, port)
 
@@ -90,7 +90,6 @@ def _config(app: Any, settings: Settings, host: str, port: int, **more: Any) -> 
         app,
         host=host,
         port=port,
-        http=bounded(head_seconds=limits.head_seconds, connections=limits.connections),
         ws="websockets-sansio",
         ws_max_size=limits.body_bytes,
         ws_ping_interval=20,
@@ -101,7 +100,7 @@ def _config(app: Any, settings: Settings, host: str, port: int, **more: Any) -> 
         timeout_keep_alive=20,
         backlog=2048,
         server_header=False,
-        **{"lifespan": "off", **more},
+        **{"lifespan": "off", "http": bounded(settings.limits), **more},
     )
 
 
@@ -137,7 +136,14 @@ def serve_processes(config: str | None, host: str | None, port: int | None, work
     host, port = host or settings.server.host, settings.server.port if port is None else port
     os.environ["LABELGATE_SERVER__HOST"] = host
     configured = _config(
-        "gateway.serving:application", settings, host, port, lifespan="on", workers=workers, factory=True
+        "gateway.serving:application",
+        settings,
+        host,
+        port,
+        lifespan="on",
+        workers=workers,
+        factory=True,
+        http="gateway.protocol:Bounded",
     )
     click.echo(f"GraphQL: {_url(host, port)}, {workers} processes   (Ctrl-C ends)", err=True)
     Multiprocess(configured, sockets=[configured.bind_socket()]).run()
@@ -158,6 +164,7 @@ class _Application:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         settings = load()
+        Bounded.limits = settings.limits
         metrics = Metrics()
         monitor.listen(metrics.command)
         await receive()

@@ -75,9 +75,7 @@ class GraphQLView:
         self, request: Request, identity: Identity, ranked: Sequence[str], media: str, headers: Mapping[str, str]
     ) -> Response:
         edge, limits = self._edge, self._edge.settings.limits
-        parameters = await read_parameters(
-            request, edge.documents, most=limits.body_bytes, seconds=limits.body_seconds
-        )
+        parameters = await read_parameters(request, edge.documents, most=limits.body_bytes, seconds=limits.body_seconds)
         try:
             prepared = edge.operations.prepare(parameters)
         except NotExecuted as problem:

@@ -52,7 +52,9 @@ class _Subscriber:
 
     def put(self, doc: Doc) -> None:
         if self.failure is None and len(self.waiting) >= self.room:
-            self.fall(f"this client does not keep up: {self.room} changes wait. Connect again, and read the present state")
+            self.fall(
+                f"this client does not keep up: {self.room} changes wait. Connect again, and read the present state"
+            )
         if self.failure is None:
             self.waiting.append(doc)
             self.some.set()

@@ -180,9 +180,7 @@ class Measure:
             inner = self._shape(node.selection_set)
             alias = int(node.alias is not None)
             return Shape(inner.depth + 1, inner.fields + 1, inner.aliases + alias, inner.directives + directives)
-        inner = (
-            self._spread(node) if isinstance(node, FragmentSpreadNode) else self._shape(node.selection_set)
-        )
+        inner = self._spread(node) if isinstance(node, FragmentSpreadNode) else self._shape(node.selection_set)
         return Shape(inner.depth, inner.fields, inner.aliases, inner.directives + directives)
 
     def _spread(self, node: FragmentSpreadNode) -> Shape:

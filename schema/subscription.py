@@ -29,9 +29,7 @@ async def _changes(info: Info, collection: str, where: Predicate, *, deleted: bo
     context = info.context
     if context.changes is None:
         raise RequestError("this gateway tells of no changes", ErrorCode.UNAVAILABLE)
-    following = context.changes.follow(
-        collection, where, sources=context.viewer.sources, include_deleted=deleted
-    )
+    following = context.changes.follow(collection, where, sources=context.viewer.sources, include_deleted=deleted)
     try:
         async for doc in following:
             context.forget()
