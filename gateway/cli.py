@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -26,10 +25,6 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         if message is None:
             raise
         raise click.ClickException(message) from None
-
-
-def _json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=str))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -148,6 +143,67 @@ def ingest(
         pairs[key] = value
     state = _run(work(config, platform, paths, source, campaign, pairs, as_json))
     sys.exit({"SUCCEEDED": WHOLE, "PARTIAL": PARTIAL}.get(state, FAILED))
+
+
+@main.command()
+@click.argument("sources", nargs=-1)
+@click.option("--full", is_flag=True, help="Read everything, not only what changed; finds what is gone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON, and nothing else.")
+@click.pass_obj
+def sync(config: str | None, sources: tuple[str, ...], full: bool, as_json: bool) -> None:
+    """Sync SOURCES of the settings now (all, if none is named). Exit status as for ingest."""
+    from gateway.live_commands import sync as work  # noqa: PLC0415
+
+    state = _run(work(config, sources, full=full, as_json=as_json))
+    sys.exit({"SUCCEEDED": WHOLE, "PARTIAL": PARTIAL}.get(state, FAILED))
+
+
+@main.command()
+@click.pass_obj
+def worker(config: str | None) -> None:
+    """Sync sources when they are due and deliver audits, until Ctrl-C. Any number of workers may run."""
+    from gateway.live_commands import work  # noqa: PLC0415
+
+    _run(work(config))
+
+
+@main.group()
+def audits() -> None:
+    """Look after the audits made here: what is on its way, what did not get there."""
+
+
+@audits.command("list")
+@click.option("--source", metavar="NAME", help="Only audits of this source.")
+@click.option("--failures", is_flag=True, help="Those REFUSED or FAILED, instead of those on their way.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def audits_list(config: str | None, source: str | None, failures: bool, limit: int, as_json: bool) -> None:
+    """List audits that are on their way, or that did not get there."""
+    from gateway.live_commands import list_audits  # noqa: PLC0415
+
+    _run(list_audits(config, source, failures=failures, limit=limit, as_json=as_json))
+
+
+@audits.command("retry")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that are REFUSED or FAILED.")
+@click.pass_obj
+def audits_retry(config: str | None, ids: tuple[str, ...], everything: bool) -> None:
+    """Send audits again by their global IDS. Exit status 1 if one could not be queued."""
+    from gateway.live_commands import retry  # noqa: PLC0415
+
+    sys.exit(FAILED if _run(retry(config, ids, everything=everything)) else WHOLE)
+
+
+@audits.command("cancel")
+@click.argument("ids", nargs=-1, required=True)
+@click.pass_obj
+def audits_cancel(config: str | None, ids: tuple[str, ...]) -> None:
+    """Withdraw audits by their global IDS. Exit status 1 if one could not be withdrawn."""
+    from gateway.live_commands import cancel  # noqa: PLC0415
+
+    sys.exit(FAILED if _run(cancel(config, ids)) else WHOLE)
 
 
 @main.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -51,7 +51,7 @@ async def ingest(
                     problems=problems,
                     watch=watch,
                 )
-            skipped = await _skipped(store, result.run["_id"], 20 if not as_json else 10_000)
+            skipped = await skipped_of(store, result.run["_id"], 20 if not as_json else 10_000)
     if as_json:
         click.echo(json.dumps(as_plain(result.run, skipped), indent=2, default=str))
     else:
@@ -59,7 +59,8 @@ async def ingest(
     return result.state
 
 
-async def _skipped(store: Store, run: str, limit: int) -> list[dict[str, Any]]:
+async def skipped_of(store: Store, run: str, limit: int) -> list[dict[str, Any]]:
+    """The first records that a run skipped, without their payloads."""
     cursor = store.db["skipped_records"].find({"run": run}, {"raw": 0}, sort=[("_id", 1)], limit=limit)
     return [doc async for doc in cursor]
 
@@ -120,7 +121,7 @@ async def runs(config: str | None, source: str | None, limit: int, skipped: bool
         where = {"source": source} if source else {}
         cursor = store.db["sync_runs"].find(where, sort=[("started_at", -1), ("_id", -1)], limit=limit)
         found = [doc async for doc in cursor]
-        records = {run["_id"]: await _skipped(store, run["_id"], 1000) if skipped else [] for run in found}
+        records = {run["_id"]: await skipped_of(store, run["_id"], 1000) if skipped else [] for run in found}
     if as_json:
         click.echo(json.dumps([as_plain(run, records[run["_id"]]) for run in found], indent=2, default=str))
         return

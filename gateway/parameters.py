@@ -50,9 +50,14 @@ def check_origin(request: Request, allowed: frozenset[str]) -> None:
     """
     if any(name in request.headers for name in _UNFORGEABLE) or request.headers.get("origin") in allowed:
         return
+    site = request.headers.get("sec-fetch-site")
+    if site in ("same-origin", "none"):
+        return
     accept = request.headers.get("accept", "")
-    plain = "json" not in accept and "text/event-stream" not in accept
-    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site") or plain:
+    ours = "json" in accept or "text/event-stream" in accept
+    # Pages cannot set Sec- headers, and what they fetch in this mode from elsewhere carries Origin.
+    own = request.headers.get("sec-fetch-mode") == "cors" and "origin" not in request.headers
+    if site is not None or not (ours or own):
         raise BadRequest(
             403,
             "a GET needs the header Accept: application/graphql-response+json, or GraphQL-Require-Preflight: 1, "

@@ -52,8 +52,8 @@ class MongoSettings(_Section):
     """Memory for the cache of the embedded MongoDB."""
     timeout: Annotated[float, Field(gt=0, le=3600)] = 30
     """Seconds that one operation may take, its retries and the wait for a primary included."""
-    server_selection_timeout: Annotated[float, Field(gt=0, le=3600)] = 10
-    """Seconds to wait for a primary."""
+    connect_timeout: Annotated[float, Field(gt=0, le=3600)] = 10
+    """Seconds to wait for MongoDB's first answer."""
     max_pool_size: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 

@@ -75,8 +75,12 @@ class Client:
     async def query(self, text: str, variables: Mapping[str, JSON] | None = None) -> dict[str, JSON]:
         return await self.http.graphql(text, variables or {}, write=False, route=GRAPHQL, errors=_graphql_error)
 
-    async def mutate(self, text: str, variables: Mapping[str, JSON]) -> dict[str, JSON]:
-        return await self.http.graphql(text, variables, write=True, route=GRAPHQL, errors=_graphql_error)
+    async def write(self, text: str, variables: Mapping[str, JSON]) -> dict[str, JSON]:
+        """A mutation, sent once: what was read for it is old after any wait, so it has to be read anew."""
+        once = Retries(attempts=1)
+        return await self.http.graphql(
+            text, variables, write=True, route=GRAPHQL, errors=_graphql_error, retries=once
+        )
 
     # --- REST ---------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ changes meanwhile, and ties of ``updated_at`` do not matter (§4).
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -24,13 +24,18 @@ from connectors.transport import Transport
 
 COLUMNS: Final = (
     "id,inner_id,data,meta,project,created_at,updated_at,updated_by,completed_at,is_labeled,overlap,total_annotations,"
-    "cancelled_annotations,total_predictions,comment_count,file_upload,draft_exists,annotations,predictions"
+    "cancelled_annotations,total_predictions,comment_count,file_upload,draft_exists,annotations,predictions,"
+    "result,completed_by,was_cancelled,ground_truth,lead_time,last_action,last_created_by,import_id,bulk_created,"
+    "parent_prediction,parent_annotation,draft_created_at,task"
 )
-"""The others repeat these in other words, and cost more than half of the server's time (§3)."""
+"""Of tasks and, since ``include`` cuts those too, of their annotations. The rest repeats these and costs more (§3)."""
+COMMUNITY: Final = "Community"
 _RENEW: Final = 240.0
 """Access tokens live 300 seconds (§2)."""
-_VOLATILE: Final = frozenset({"created_ago", "task_data_login", "task_data_password"})
+_VOLATILE: Final = frozenset({"created_ago", "last_activity", "task_data_login", "task_data_password"})
 """What changes with every reading, or is nobody's business here."""
+_FREE: Final = frozenset({"data", "meta", "result"})
+"""Holds what people put there."""
 
 
 class PersonalToken(Auth):
@@ -66,27 +71,46 @@ class Client:
         options = {"concurrency": settings.concurrency, **options}
         self.http = Transport("labelstudio", settings.url, auth=auth, secrets=settings.secrets(), **options)
         self._size = settings.page_size
+        self._account: Mapping[str, JSON] = {}
+        self.edition: str | None = None
 
     async def get(self, route: str, params: dict[str, JSON] | None = None, **options: Any) -> JSON:
         return self._clean(await self.http.get_json(route, params, **options))
 
-    async def now(self) -> datetime:
-        """The server's time, whole seconds."""
+    async def version(self) -> tuple[Mapping[str, JSON], datetime]:
+        """Release and edition, and the server's time."""
         answer = await self.http.request("GET", "/api/version", write=False)
         try:
-            return parsedate_to_datetime(answer.headers.get("date") or "").astimezone(UTC)
+            now = parsedate_to_datetime(answer.headers.get("date") or "").astimezone(UTC)
         except ValueError:
-            return datetime.now(UTC)
+            now = datetime.now(UTC)
+        self.edition = text(mapping(answer.data).get("edition"))
+        return mapping(answer.data), now
+
+    async def community(self) -> bool:
+        """Is it the edition that leaves ``last_action`` to whoever asks (§8)?"""
+        if self.edition is None:
+            await self.version()
+        return self.edition == COMMUNITY
+
+    async def account(self) -> Mapping[str, JSON]:
+        """The user whose token it is."""
+        if not self._account:
+            self._account = mapping(await self.get("/api/current-user/whoami"))
+        if "id" not in self._account:
+            raise Retry("labelstudio: GET /api/current-user/whoami: not a user")
+        return self._account
 
     async def projects(self, ids: Sequence[str] = ()) -> dict[int, dict[str, JSON]]:
         """Projects by id, in the order of their ids."""
         chosen: dict[str, JSON] = {"ids": ",".join(ids)} if ids else {}
         pages = NumberedPages("results", key="id", next="next")
-        found = [one async for page in walk(pages, lambda at: self.get("/api/projects/", chosen | dict(at))) for one in page]
-        return {one["id"]: one for one in sorted(found, key=lambda one: int(one["id"]))}
+        found = walk(pages, lambda at: self.get("/api/projects/", chosen | dict(at)))
+        projects = {int(one["id"]): one async for page in found for one in page}
+        return dict(sorted(projects.items()))
 
     async def tasks(
-        self, project: int, items: Sequence[JSON] = (), *, after: int = 0, include: str = COLUMNS, size: int | None = None
+        self, project: int, items: Sequence[JSON] = (), *, after: int = 0, include: str = COLUMNS, size: int = 0
     ) -> AsyncIterator[list[dict[str, JSON]]]:
         """Pages of tasks by id, with everybody's drafts; one with no task at the end is not given."""
         while True:
@@ -109,16 +133,11 @@ class Client:
 
     async def named(self, project: int, ids: Collection[int]) -> list[dict[str, JSON]]:
         """Some tasks of a project, in the same form as ``tasks`` gives them."""
-        wanted, found = set(ids), list[dict[str, JSON]]()
-        for start in range(0, len(ordered := sorted(wanted)), self._size):
-            part = ordered[start : start + self._size]
-            between = [item("id", "less_or_equal", part[-1])]
-            if part[-1] - part[0] > 10 * self._size:
-                for one in part:
-                    found += [t async for page in self.tasks(project, [item("id", "equal", one)]) for t in page]
-            else:
-                found += [t async for page in self.tasks(project, between, after=part[0] - 1) for t in page]
-        return [task for task in found if task["id"] in wanted]
+        found = list[dict[str, JSON]]()
+        for first, last in runs(ids, gap=5):
+            items = [item("id", "less_or_equal", last)]
+            found += [task async for page in self.tasks(project, items, after=first - 1) for task in page]
+        return [task for task in found if task["id"] in ids]
 
     async def _drafts(self, task: dict[str, JSON]) -> None:
         """A task in a list shows the caller's own drafts at most (§3)."""
@@ -132,5 +151,17 @@ class Client:
 
 def _without_volatile(value: JSON) -> JSON:
     if isinstance(value, dict):
-        return {name: _without_volatile(one) for name, one in value.items() if name not in _VOLATILE}
+        kept = {name: one for name, one in value.items() if name not in _VOLATILE}
+        return {name: one if name in _FREE else _without_volatile(one) for name, one in kept.items()}
     return [_without_volatile(one) for one in value] if isinstance(value, list) else value
+
+
+def runs(ids: Iterable[int], gap: int = 1) -> list[tuple[int, int]]:
+    """Ids as ranges, first and last included, with holes smaller than ``gap``."""
+    out: list[tuple[int, int]] = []
+    for one in sorted(ids):
+        if out and one - out[-1][1] <= gap:
+            out[-1] = (out[-1][0], one)
+        else:
+            out.append((one, one))
+    return out

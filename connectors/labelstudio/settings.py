@@ -19,16 +19,12 @@ class Settings:
     concurrency: int = 4
     overlap_seconds: float = 30
     """How far before the end of the last window the next one begins."""
-    lag_seconds: float = 2
-    """How far behind the server's clock a window ends, for changes that are not committed yet."""
     sweep_seconds: float = 3600
     """How often ids, drafts and counters are compared, for what moves no ``updated_at`` (§4); 0: in every pass."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.page_size <= 10_000 or self.concurrency < 1:
             raise ValueError("page_size is 1 to 10000, and concurrency starts from 1")
-        if min(self.overlap_seconds, self.lag_seconds, self.sweep_seconds) < 0:
-            raise ValueError("no number of seconds may be negative")
 
     def secrets(self) -> tuple[str, ...]:
         return tuple(secret.reveal() for secret in (self.token, self.webhook_secret) if secret)

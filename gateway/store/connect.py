@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
+import pymongo
 from bson.timestamp import Timestamp
 from pymongo import AsyncMongoClient
 from pymongo.errors import (
@@ -70,7 +71,8 @@ async def open_store(settings: Settings) -> AsyncIterator[Opened]:
 async def _connected(url: str, where: str, settings: MongoSettings) -> AsyncIterator[Opened]:
     client = _client(url, settings)
     try:
-        version = await _checked(client, where)
+        with pymongo.timeout(settings.connect_timeout):
+            version = await _checked(client, where)
         yield Opened(client, client[_database(url, settings)], settings.driver, where, version)
     finally:
         await _settled(client.close())
@@ -86,7 +88,6 @@ def _client(url: str, settings: MongoSettings) -> Any:
         "retryReads": True,
         "tz_aware": False,
         "timeoutMS": int(settings.timeout * 1000),
-        "serverSelectionTimeoutMS": int(settings.server_selection_timeout * 1000),
         "maxPoolSize": settings.max_pool_size,
     }
     try:
@@ -124,8 +125,8 @@ async def _checked(client: Any, where: str) -> str:
         hello = await client.admin.command("hello")
         version = str((await client.admin.command("buildInfo"))["version"])
     except ServerSelectionTimeoutError as problem:
-        topology = getattr(client, "delegate", client).topology_description
-        kinds = {server.server_type_name for server in topology.server_descriptions().values()}
+        servers = client.topology_description.server_descriptions()
+        kinds = {server.server_type_name for server in servers.values()}
         if kinds == {"RSGhost"}:
             raise StoreError(_refusal({"isreplicaset": True}, "", where) or "") from None
         raise StoreError(f"MongoDB cannot be reached ({where}): {_briefly(problem)}") from None

@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
 
 async def refusal(url: str, driver: str) -> str:
     with pytest.raises(StoreError) as refused:
-        async with open_store(mongo_settings(url, driver=driver, server_selection_timeout=1)):
+        async with open_store(mongo_settings(url, driver=driver, connect_timeout=1)):
             pass
     return str(refused.value)
 

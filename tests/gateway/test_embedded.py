@@ -28,8 +28,9 @@ from tests.gateway.processes import alive, eventually, own_mongod, said, start_u
 @pytest.fixture
 def directory() -> Iterator[Path]:
     """A short path, since a socket will be in it."""
-    with tempfile.TemporaryDirectory(prefix="lg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lg-", ignore_cleanup_errors=True) as folder:
         yield Path(folder) / "mongo"
+        eventually(lambda: EmbeddedMongo(Path(folder) / "mongo").running() is None)
 
 
 def running(directory: Path) -> Running:

@@ -55,14 +55,18 @@ async def imported(store: Store, platform: str, *paths: Path, source: str = "s",
 
 
 async def reasons(store: Store) -> list[str]:
-    return [f"{doc.get('where')}: {doc['reason']}" async for doc in store.db["skipped_records"].find({}, sort=[("_id", 1)])]
+    return [
+        f"{doc.get('where')}: {doc['reason']}" async for doc in store.db["skipped_records"].find({}, sort=[("_id", 1)])
+    ]
 
 
 # --- real campaigns ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published campaigns are not here")
-@pytest.mark.parametrize(("name", "rows", "delimiter"), [("APOCADO", 8742, ","), ("MADW", 3460, ";"), ("OHAGEODAMS", 911, ",")])
+@pytest.mark.parametrize(
+    ("name", "rows", "delimiter"), [("APOCADO", 8742, ","), ("MADW", 3460, ";"), ("OHAGEODAMS", 911, ",")]
+)
 async def test_published_campaigns_come_in_whole(name: str, rows: int, delimiter: str, store: Store) -> None:
     """Every row of a published campaign is an annotation or a comment; labels and people are as the csv module counts."""
     paths = [PUBLISHED / f"{name}_results.csv", PUBLISHED / f"{name}_status.csv"]
@@ -76,11 +80,15 @@ async def test_published_campaigns_come_in_whole(name: str, rows: int, delimiter
     assert await store.db["comments"].count_documents({}) == rows - len(marks)
     labels = Counter([doc["label"] async for doc in store.db["annotations"].find({}, {"label": 1})])
     assert labels == Counter(row["annotation"] for row in marks)
-    authors = Counter([doc["author"].rsplit("/", 1)[1] async for doc in store.db["annotations"].find({}, {"author": 1})])
+    authors = Counter(
+        [doc["author"].rsplit("/", 1)[1] async for doc in store.db["annotations"].find({}, {"author": 1})]
+    )
     assert authors == Counter(row["annotator"] for row in marks)
     with paths[1].open(newline="", encoding="utf-8-sig") as file:
         status = list(csv.reader(file, delimiter=delimiter))
-    status = [line[0].split(",") if len(line) == 1 else line for line in status]  # the status file has its own delimiter
+    status = [
+        line[0].split(",") if len(line) == 1 else line for line in status
+    ]  # the status file has its own delimiter
     people = {row["annotator"] for row in table} | set(status[0][2:])
     assert {doc["external_id"] async for doc in store.db["annotators"].find({})} == people
     finished = sum(row[2:].count("FINISHED") for row in status[1:])
@@ -115,7 +123,10 @@ async def test_a_corrected_file_changes_exactly_what_was_corrected(store: Store,
     del lines[300]
     write(path, lines)
     run = (await imported(store, "aplose", path)).run
-    kinds = {kind: {word: n for word, n in counts.items() if n and word != "unchanged"} for kind, counts in run["kinds"].items()}
+    kinds = {
+        kind: {word: n for word, n in counts.items() if n and word != "unchanged"}
+        for kind, counts in run["kinds"].items()
+    }
     assert {kind: counts for kind, counts in kinds.items() if counts} == {"Annotation": {"updated": 1, "deleted": 1}}
     after = await written(store)
     changed = {id_ for id_ in after if after[id_] != before.get(id_)}
@@ -155,7 +166,13 @@ def damaged(folder: Path) -> dict[str, tuple[str, Path]]:
         "missing_results.csv": ("aplose", b"dataset,filename,start_time\r\nDS,f.wav,1\r\n"),
         "utf8_results.csv": ("aplose", good.replace(b"person1", b"p\xff\xfe1", 1)),
         "nul_results.csv": ("aplose", good.replace(b"person1", b"per\0son1", 1)),
-        "line_results.csv": ("aplose", good + b"x" * 50_000_000 + b"\r\n" + b"DS,late.wav,9999,,1.0,2.0,100.0,200.0,Whale,p,,2024-03-01T00:00:00.000+00:00,2024-03-01T00:00:01.000+00:00,1,BOX,,,,,,,,,,,,ANNOTATION\r\n"),
+        "line_results.csv": (
+            "aplose",
+            good
+            + b"x" * 50_000_000
+            + b"\r\n"
+            + b"DS,late.wav,9999,,1.0,2.0,100.0,200.0,Whale,p,,2024-03-01T00:00:00.000+00:00,2024-03-01T00:00:01.000+00:00,1,BOX,,,,,,,,,,,,ANNOTATION\r\n",
+        ),
         "short_results.csv": ("aplose", good + b"DS,f.wav\r\n"),
         "error_results.csv": ("aplose", b'{"detail": "Authentication credentials were not provided."}'),
         "empty.json": ("scale", b""),
@@ -223,7 +240,9 @@ async def test_missing_files_and_folders(store: Store, tmp_path: Path) -> None:
 def labelgate(*arguments: str, url: str, database: str, **options: Any) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "LABELGATE_MONGODB_URL": url, "LABELGATE_MONGODB__DATABASE": database}
     command = [sys.executable, "-m", "gateway.cli", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
 
 
 async def wait_for(store: Store, collection: str, number: int) -> None:
@@ -233,7 +252,9 @@ async def wait_for(store: Store, collection: str, number: int) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_killed_import_is_made_good_by_the_next(store: Store, opened: Any, mongo_url: str, tmp_path: Path) -> None:
+async def test_a_killed_import_is_made_good_by_the_next(
+    store: Store, opened: Any, mongo_url: str, tmp_path: Path
+) -> None:
     """SIGKILL in the middle of an import, again and again; the run after that ends in the store of one clean run."""
     path = write(tmp_path / "c_results.csv", results(12_000))
     clean = Store(opened.client[store.db.name + "_clean"])
@@ -241,7 +262,9 @@ async def test_a_killed_import_is_made_good_by_the_next(store: Store, opened: An
     try:
         await imported(clean, "aplose", path)
         for share in (500, 4000):
-            process = labelgate("ingest", "aplose", str(path), "--source", "s", "--json", url=mongo_url, database=store.db.name)
+            process = labelgate(
+                "ingest", "aplose", str(path), "--source", "s", "--json", url=mongo_url, database=store.db.name
+            )
             try:
                 await wait_for(store, "annotations", share)
             finally:
@@ -297,7 +320,9 @@ async def test_exit_status_says_how_it_went(store: Store, mongo_url: str, tmp_pa
         ([str(partial)], 3, "PARTIAL"),
         ([str(tmp_path / "absent.csv")], 1, "FAILED"),
     ):
-        process = labelgate("ingest", "aplose", *arguments, "--source", state.lower(), "--json", url=mongo_url, database=store.db.name)
+        process = labelgate(
+            "ingest", "aplose", *arguments, "--source", state.lower(), "--json", url=mongo_url, database=store.db.name
+        )
         out, err = await asyncio.to_thread(process.communicate)
         assert process.returncode == status, err
         run = json.loads(out)
@@ -306,7 +331,17 @@ async def test_exit_status_says_how_it_went(store: Store, mongo_url: str, tmp_pa
 
 async def test_standard_input_and_unknown_platform(store: Store, mongo_url: str, tmp_path: Path) -> None:
     """`-` reads standard input; an unknown platform is one line that names those there are."""
-    process = labelgate("ingest", "aplose", "-", "--campaign", "From a pipe", "--json", url=mongo_url, database=store.db.name, stdin=subprocess.PIPE)
+    process = labelgate(
+        "ingest",
+        "aplose",
+        "-",
+        "--campaign",
+        "From a pipe",
+        "--json",
+        url=mongo_url,
+        database=store.db.name,
+        stdin=subprocess.PIPE,
+    )
     out, err = await asyncio.to_thread(process.communicate, "\r\n".join(results(8)).encode())
     assert process.returncode == 0, err
     assert json.loads(out)["kinds"]["Annotation"]["created"] == 8

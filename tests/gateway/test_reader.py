@@ -29,7 +29,31 @@ COLLECTIONS: dict[str, tuple[type[Where], type | None]] = {
 VIEWER = Viewer(scopes=frozenset({"admin"}))
 BASE = datetime(2024, 5, 1, 12)
 
-texts = st.sampled_from(["", "a", "A", "ab", "Ab", "b", "ß", "SS", "ſ", "K", "k", "É", "é", "é", "a.b", "a*", "\n", "🐋", "x\0y", "$a", "zz"])
+texts = st.sampled_from(
+    [
+        "",
+        "a",
+        "A",
+        "ab",
+        "Ab",
+        "b",
+        "ß",
+        "SS",
+        "ſ",
+        "K",
+        "k",
+        "É",
+        "é",
+        "é",
+        "a.b",
+        "a*",
+        "\n",
+        "🐋",
+        "x\0y",
+        "$a",
+        "zz",
+    ]
+)
 floats = st.sampled_from([-1.5, 0.0, 0.5, 1.0, 2.0, 3.25])
 integers = st.integers(-2, 4)
 moments = st.integers(-5, 5).map(lambda n: BASE + timedelta(milliseconds=n))
@@ -162,7 +186,11 @@ async def test_filters_and_orders_mean_what_python_says(collection: str, store: 
 
 def orders(order_type: Any) -> st.SearchStrategy[tuple[Order, ...]]:
     field = get_type_hints(order_type)["field"]
-    one = st.builds(lambda f, d: order_type(field=f, direction=d).order(), st.sampled_from(list(field)), st.sampled_from(list(Direction)))
+    one = st.builds(
+        lambda f, d: order_type(field=f, direction=d).order(),
+        st.sampled_from(list(field)),
+        st.sampled_from(list(Direction)),
+    )
     return st.lists(one, max_size=2, unique_by=lambda o: o.path).map(tuple)
 
 
@@ -199,7 +227,14 @@ async def test_untouched_documents_are_seen_once_while_others_change(store: Stor
     """Paging sees every document that nobody touches exactly once, also while others come, go and move."""
     chance = random.Random(7)
     order = (Order("updated_at", descending=True),)
-    docs = [{"_id": f"gid://s/Task/{n:03d}", "source": "s", **({"updated_at": BASE + timedelta(seconds=chance.randrange(40))} if n % 5 else {})} for n in range(120)]
+    docs = [
+        {
+            "_id": f"gid://s/Task/{n:03d}",
+            "source": "s",
+            **({"updated_at": BASE + timedelta(seconds=chance.randrange(40))} if n % 5 else {}),
+        }
+        for n in range(120)
+    ]
     await fill(store, "tasks", docs, {})
     movers = {doc["_id"] for doc in docs[::7]}
     query, seen, cursor = Query("tasks", order=order), [], None
@@ -212,7 +247,11 @@ async def test_untouched_documents_are_seen_once_while_others_change(store: Stor
         for id_ in chance.sample(sorted(movers), 5):
             moved = {"$set": {"updated_at": BASE + timedelta(seconds=chance.randrange(60))}}
             await store.db["tasks"].update_one({"_id": id_}, moved)
-        new = {"_id": f"gid://s/Task/new{turn}", "source": "s", "updated_at": BASE + timedelta(seconds=chance.randrange(60))}
+        new = {
+            "_id": f"gid://s/Task/new{turn}",
+            "source": "s",
+            "updated_at": BASE + timedelta(seconds=chance.randrange(60)),
+        }
         await store.db["tasks"].insert_one(new)
     untouched = [doc["_id"] for doc in docs if doc["_id"] not in movers]
     assert sorted(id_ for id_ in seen if id_ in set(untouched)) == untouched
@@ -235,7 +274,9 @@ async def test_a_cursor_of_another_question_is_refused(store: Store) -> None:
             await store.reader.page(other)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "####", "bnVsbA", "W10", "WzFd", "e30", "é", "A" * 5000, "WyJhIix7Im1zIjoxZTk5OX1d"])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "####", "bnVsbA", "W10", "WzFd", "e30", "é", "A" * 5000, "WyJhIix7Im1zIjoxZTk5OX1d"]
+)
 async def test_forged_cursors_are_refused(cursor: str, store: Store) -> None:
     """Whatever is sent as a cursor, the answer is a clear refusal."""
     with pytest.raises(BadCursor):
@@ -252,7 +293,9 @@ def _explained_filters() -> list[Any]:
 
 
 @pytest.mark.parametrize(("collection", "where_type", "name", "comparator"), _explained_filters())
-async def test_every_filter_is_served_by_an_index(collection: str, where_type: Any, name: str, comparator: type, store: Store) -> None:
+async def test_every_filter_is_served_by_an_index(
+    collection: str, where_type: Any, name: str, comparator: type, store: Store
+) -> None:
     """No operator of any filter field, used alone, scans its collection."""
     await store.prepare()
     value: dict[type, Any] = {str: "x", int: 1, float: 1.0, datetime: BASE}
@@ -266,14 +309,32 @@ async def test_every_filter_is_served_by_an_index(collection: str, where_type: A
             kind = next(a for a in get_args(hint) if a is not type(None)) if get_args(hint) else hint
             if get_args(kind):
                 kind = get_args(kind)[0]
-                made.append(comparator(**{op: [value.get(kind, None) or next(iter(kind), "x") if isinstance(kind, type) and kind not in value else value.get(kind, "x")]}))
+                made.append(
+                    comparator(
+                        **{
+                            op: [
+                                value.get(kind, None) or next(iter(kind), "x")
+                                if isinstance(kind, type) and kind not in value
+                                else value.get(kind, "x")
+                            ]
+                        }
+                    )
+                )
             else:
-                one = True if op == "null" else value.get(kind) if kind in value else (next(iter(kind)) if isinstance(kind, type) and issubclass(kind, filters.Enum) else "x")
+                one = (
+                    True
+                    if op == "null"
+                    else value.get(kind)
+                    if kind in value
+                    else (next(iter(kind)) if isinstance(kind, type) and issubclass(kind, filters.Enum) else "x")
+                )
                 made.append(comparator(**{op: one}))
     for comparison_ in made:
         predicate = where_type(**{name: comparison_}).predicate(VIEWER)
         where = await store.reader._where(Query(collection, predicate))
-        plan = await store.db.command("explain", {"find": collection, "filter": where, "sort": {"_id": 1}}, verbosity="queryPlanner")
+        plan = await store.db.command(
+            "explain", {"find": collection, "filter": where, "sort": {"_id": 1}}, verbosity="queryPlanner"
+        )
         assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"]), (where, comparison_)
 
 
@@ -286,7 +347,9 @@ async def test_every_ordering_is_served_by_an_index(collection: str, store: Stor
         for direction in Direction:
             keys = order_keys((order_type(field=field, direction=direction).order(),))
             sort = {key.path: -1 if key.descending else 1 for key in keys}
-            plan = await store.db.command("explain", {"find": collection, "filter": {"deleted_at": None}, "sort": sort}, verbosity="queryPlanner")
+            plan = await store.db.command(
+                "explain", {"find": collection, "filter": {"deleted_at": None}, "sort": sort}, verbosity="queryPlanner"
+            )
             winning = str(plan["queryPlanner"]["winningPlan"])
             assert "COLLSCAN" not in winning, field
             assert "'SORT'" not in winning, field
@@ -295,5 +358,9 @@ async def test_every_ordering_is_served_by_an_index(collection: str, store: Stor
 def test_comparators_are_all_known() -> None:
     """Every comparator input of the schema is exercised by the property test through some field."""
     used = {comparator for where, _ in COLLECTIONS.values() for _, comparator in fields_of(where).values()}
-    declared = {cls for cls in vars(comparators).values() if isinstance(cls, type) and issubclass(cls, Comparator) and cls is not Comparator}
+    declared = {
+        cls
+        for cls in vars(comparators).values()
+        if isinstance(cls, type) and issubclass(cls, Comparator) and cls is not Comparator
+    }
     assert declared - used == set()
