@@ -1,4 +1,4 @@
-"""Label Studio: projects, tasks, annotations, predictions, drafts, verdicts (fact sheet ``platforms/labelstudio.md``)."""
+"""Label Studio: projects, tasks, answers, drafts and verdicts (fact sheet ``platforms/labelstudio.md``)."""
 
 from connectors.contract import Connector
 from connectors.labelstudio.files import read

@@ -94,7 +94,7 @@ class Reader:
     async def by_ids(
         self, collection: str, ids: Sequence[str], fields: frozenset[str], sources: frozenset[str] | None
     ) -> Mapping[str, Doc]:
-        where = _both({"_id": {"$in": list(ids)}}, _scope(sources))
+        where = _both({"_id": {"$in": list(ids)}}, _scope(sources, collection))
         cursor = self._db[collection].find(
             where, _projection(fields, ()), batch_size=len(ids) + 1, max_time_ms=self._limit
         )
@@ -169,7 +169,7 @@ class Reader:
         where = translate(await self._resolved(query.where, query.sources))
         if not query.include_deleted:
             where = _both(where, {"deleted_at": None})
-        return _both(where, _scope(query.sources))
+        return _both(where, _scope(query.sources, query.collection))
 
     async def _resolved(self, predicate: Predicate, sources: frozenset[str] | None) -> Predicate:
         """The predicate with every ``Related`` part replaced by the ids it means."""
@@ -181,7 +181,7 @@ class Reader:
             case Not(part):
                 return Not(await self._resolved(part, sources))
             case Related(path, collection, where):
-                inner = _both(translate(await self._resolved(where, sources)), _scope(sources))
+                inner = _both(translate(await self._resolved(where, sources)), _scope(sources, collection))
                 cursor = self._db[collection].find(
                     inner, {"_id": 1}, limit=_RELATED_MOST + 1, batch_size=_RELATED_MOST + 2, max_time_ms=self._limit
                 )
@@ -195,8 +195,9 @@ class Reader:
         return await aggregate(target, pipeline, maxTimeMS=self._limit)
 
 
-def _scope(sources: frozenset[str] | None) -> Filter:
-    return {} if sources is None else {"source": {"$in": sorted(sources)}}
+def _scope(sources: frozenset[str] | None, collection: str) -> Filter:
+    """A source's own document names it by id."""
+    return {} if sources is None else {"_id" if collection == "sources" else "source": {"$in": sorted(sources)}}
 
 
 def _both(one: Filter, other: Filter) -> Filter:

@@ -1,0 +1,68 @@
+# Every chore has a name. `make help` lists them.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PYTEST := LABELGATE_REQUIRE_SDKS=1 $(BIN)/python -m pytest
+
+.PHONY: help venv sdks demo demo-once test format lint types imports sdl bench test-labelstudio clean
+.DEFAULT_GOAL := help
+
+help:  ## list the chores
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 20
+
+.venv/ready-run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "labelgate needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/ready-dev: .venv/ready-run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The platforms' own SDKs live apart: the Kili SDK needs an older graphql-core than Strawberry does.
+.venv-sdks/ready: tests/sdks/constraints.txt
+	test -x .venv-sdks/bin/python || $(PYTHON) -m venv .venv-sdks
+	.venv-sdks/bin/python -m pip install --quiet --disable-pip-version-check -r tests/sdks/constraints.txt
+	.venv-sdks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv-sdks/kili-26.2.0 kili==26.2.0
+	mkdir -p .venv-sdks/src
+	.venv-sdks/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary scaleapi --dest .venv-sdks/src scaleapi==2.18.4
+	tar -xzf .venv-sdks/src/scaleapi-2.18.4.tar.gz -C .venv-sdks/src
+	@touch $@
+
+venv: .venv/ready-dev  ## the virtual environment with everything for development
+sdks: .venv-sdks/ready  ## the platforms' own SDKs, against which the sandboxes are tested
+
+demo: .venv/ready-run  ## show the main job on sample data and serve GraphiQL until Ctrl-C
+	@$(BIN)/labelgate demo
+
+demo-once: .venv/ready-run  ## the same, ending after the summary
+	@$(BIN)/labelgate demo --once
+
+test: .venv/ready-dev .venv-sdks/ready  ## every check: format, lint, types, import contracts, tests, docs, SDL
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) -n 2 --dist loadfile -q
+
+format: .venv/ready-dev  ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: .venv/ready-dev  ## ruff alone
+	$(BIN)/ruff check .
+
+types: .venv/ready-dev  ## mypy alone
+	$(BIN)/mypy
+
+imports: .venv/ready-dev  ## the import contracts alone
+	$(BIN)/lint-imports
+
+sdl: .venv/ready-run  ## write schema/schema.graphql from the code
+	$(BIN)/labelgate schema > schema/schema.graphql.new && mv schema/schema.graphql.new schema/schema.graphql
+
+bench: .venv/ready-dev  ## measure (long; not part of test)
+	$(BIN)/python -m benchmarks.ingest
+
+clean:  ## remove what was installed and the demo's data
+	rm -rf .venv .venv-sdks .labelgate .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
