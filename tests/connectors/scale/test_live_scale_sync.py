@@ -40,7 +40,7 @@ async def test_a_full_sync_brings_every_task_with_what_belongs_to_it(scale, stor
     await source.platform.close()
 
 
-@pytest.mark.parametrize("pages", range(5))
+@pytest.mark.parametrize("pages", range(4))
 async def test_a_full_pass_goes_on_where_it_stopped(scale, store, pages):
     """Stopped after any page, the pass goes on at that place, asks for no page twice, and knows what it saw before."""
     source = live(scale, page_size=25)
@@ -49,9 +49,9 @@ async def test_a_full_pass_goes_on_where_it_stopped(scale, store, pages):
     asked(scale)
     result = await synced(store, source)
     assert result.run["mode"] == "FULL"
-    # The new tasks stand before the first page: only a pass that begins anew meets them.
-    fresh = pages == 0
-    assert asked(scale) == 3 - max(0, pages - 1) + 0 * fresh
+    assert asked(scale) == 3 - max(0, pages - 1)
+    # The new tasks stand before the first page: only who has not read that one meets them.
+    fresh = pages < 2
     assert await dead(store) == set()
     assert sum(kind == "tasks" for kind, _ in await living(store)) == 60 + 2 * fresh
     await synced(store, source)
