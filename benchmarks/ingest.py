@@ -75,9 +75,16 @@ async def main(rows: int, rounds: int) -> None:
                 indexed = await inserted(client, documents, indexed=True)
                 count = sum(map(len, documents.values()))
                 del documents
-                for word, seconds in (("first load", first), ("unchanged again", again), ("insert_many, indexed", indexed), ("insert_many, bare", plain)):
+                took = {
+                    "first load": first,
+                    "unchanged again": again,
+                    "insert_many, indexed": indexed,
+                    "insert_many, bare": plain,
+                }
+                for word, seconds in took.items():
                     figures.setdefault(word, []).append(rows / seconds)
-                print(f"round {number + 1}: {run['counts']['created']:,} documents ({count:,} with payloads)", file=sys.stderr)
+                created = run["counts"]["created"]
+                print(f"round {number + 1}: {created:,} documents ({count:,} with payloads)", file=sys.stderr)
             await client.close()
     print(f"{rows:,} rows, {rounds} rounds; rows per second, median [least, most]; peak {peak:.0f} MB")
     for word, rates in figures.items():

@@ -24,7 +24,7 @@ def text(value: JSON) -> str | None:
 
 def number(value: JSON) -> float | None:
     """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not int and type(value) is not float:
         return None
     try:
         result = float(value)

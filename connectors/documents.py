@@ -442,7 +442,7 @@ class Submission(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation(Document):
-    """One mark. ``native_id`` is the platform's own id, which may repeat between answers; ``external_id`` never does."""
+    """One mark. ``native_id``, the platform's own id, may repeat between answers; ``external_id`` never does."""
 
     kind: ClassVar[Kind] = Kind.ANNOTATION
 

@@ -1,4 +1,4 @@
-"""Takes audits: checks them, and stores each with its task's new state in one transaction. Nothing waits for a platform.
+"""Takes audits: checks each and stores it with its task's new state in one transaction, without asking a platform.
 
 The audit document is its own outbox entry. What is refused leaves no trace; the same idempotency key with the same
 content answers with the first result.

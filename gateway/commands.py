@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -95,7 +95,7 @@ async def check(config: str | None, as_json: bool) -> bool:
 
 def platforms(as_json: bool) -> None:
     """Lists the connectors there are."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "platform": connector.name,
             "title": connector.title,

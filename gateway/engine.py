@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from connectors.documents import Kind, Page, Scope
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Refused, Unauthorized
 from connectors.ids import gid
 from gateway.store import runs
 from gateway.store.codec import COLLECTIONS, Stored
@@ -192,10 +192,11 @@ class _Job:
             alive = self._store.db[COLLECTIONS[kind]]
             if scope.part is not None and await alive.count_documents(where) == len(seen):
                 continue
-            gone: list[tuple[Kind, str]] = []
-            async for doc in alive.find(where, {"_id": 1}, batch_size=10_000):
-                if int.from_bytes(seen_hash(doc["_id"]), "little") not in seen:
-                    gone.append((kind, doc["_id"]))
+            gone = [
+                (kind, doc["_id"])
+                async for doc in alive.find(where, {"_id": 1}, batch_size=10_000)
+                if int.from_bytes(seen_hash(doc["_id"]), "little") not in seen
+            ]
             for start in range(0, len(gone), _GONE_BATCH):
                 await self._bury(gone[start : start + _GONE_BATCH])
 
@@ -227,6 +228,9 @@ class _Job:
 
 
 def _code(problem: ConnectorError) -> str:
-    return {"Unauthorized": "PLATFORM_UNAUTHORIZED", "Refused": "PLATFORM_REFUSED"}.get(
-        type(problem).__name__, "PLATFORM_UNAVAILABLE"
-    )
+    match problem:
+        case Unauthorized():
+            return "PLATFORM_UNAUTHORIZED"
+        case Refused():
+            return "PLATFORM_REFUSED"
+    return "PLATFORM_UNAVAILABLE"

@@ -65,7 +65,7 @@ def _file(path: Path, name: str) -> Input:
 
 def _spooled(stack: contextlib.ExitStack, stream: BinaryIO) -> Input:
     """Standard input can be read once; readers may read twice."""
-    spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="labelgate-"))
+    spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="labelgate-"))  # noqa: SIM115 - the stack closes it
     shutil.copyfileobj(stream, spool, 1 << 20)
     spool.flush()
     path = Path(spool.name)
@@ -83,7 +83,10 @@ async def run_import(
     problems: Iterable[SkippedRecord] = (),
     watch: Watcher | None = None,
 ) -> RunResult:
-    """Reads the inputs into a source. Raises ``ImportRefused``, ``SourceTaken`` or ``LeaseHeld`` before anything is read."""
+    """Reads the inputs into a source.
+
+    Raises ``ImportRefused``, ``SourceTaken`` or ``LeaseHeld``, all before anything is read.
+    """
     if connector.read is None:
         raise ImportRefused(f"{connector.title} has no export files that labelgate reads")
     unknown = sorted(set(options or ()) - set(connector.read_options))

@@ -253,10 +253,9 @@ class Outbox:
     async def _again(self, audit: Stored, problem: ConnectorError, *, uncertain: bool = False) -> None:
         """Back to the queue, later. Unauthorized and many failures in a row give the whole source a rest."""
         tries = audit["delivery"].get("tries", 1)
-        if tries >= self.most_tries:
-            if not uncertain:
-                await self._settle(audit, "FAILED", problem)
-                return
+        if tries >= self.most_tries and not uncertain:
+            await self._settle(audit, "FAILED", problem)
+            return
         name = audit["source"]
         self._failures[name] = self._failures.get(name, 0) + 1
         pause = self.chance.uniform(0.5, 1.0) * min(self.longest_pause, self.first_pause * 2 ** min(tries - 1, 20))

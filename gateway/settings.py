@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 import pathlib
@@ -248,13 +247,8 @@ def _spelled(key: str) -> str:
 
 
 def _strays() -> Iterable[str]:
-    """Variables a slip away from a setting. Others of our prefix are not ours: Kubernetes makes some for a service."""
-    known = [
-        f"{_PREFIX}{section}__{key}".upper() for section in _Sections.model_fields for key in _names((section,))
-    ] + [f"{_PREFIX}CONFIG", f"{_PREFIX}MONGODB_URL"]
-    for name in sorted(os.environ):
-        section = name.removeprefix(_PREFIX).partition("__")[0].lower()
-        if name.startswith(_PREFIX) and name not in known and section not in _Sections.model_fields:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-            if near:
-                yield f"the environment variable {name} is not a setting; did you mean {near[0]}?"
+    """Variables with one underscore for two. Others of our prefix are not ours: Kubernetes makes some for a service."""
+    names = [f"{_PREFIX}{section}__{key}".upper() for section in _Sections.model_fields for key in _names((section,))]
+    meant = {name.replace("__", "_"): name for name in names}
+    for name in sorted(meant.keys() & os.environ.keys() - {f"{_PREFIX}MONGODB_URL"}):
+        yield f"the environment variable {name} is not a setting; did you mean {meant[name]}?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -29,6 +30,8 @@ class Problem:
 def problems(fault: ValidationError, names: Names, prefix: Path = ()) -> Iterator[Problem]:
     """What pydantic found, in sentences that follow the field's name."""
     for error in fault.errors(include_url=False, include_input=False):
+        if error["type"] == "default_factory_not_called":  # another field, that is told, stood in its way
+            continue
         # In the place of a key, pydantic may name the branch of a union that it tried.
         path = prefix + tuple(str(part) for part in error["loc"] if part not in _BRANCHES)
         yield Problem(path, _sentence(error["type"], error["msg"], error.get("ctx", {}), path, names))
@@ -51,7 +54,7 @@ def _sentence(kind: str, message: str, context: dict[str, Any], path: Path, name
         if kind.startswith(start):
             return sentence
     # Bounds, lengths, and the words of a validator of our own or of a connector.
-    return message.removeprefix("Value error, ").replace("Input should ", "must ")
+    return re.sub(r"^\w+ should ", "must ", message.removeprefix("Value error, "))
 
 
 _EXPECTED = {

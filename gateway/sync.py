@@ -87,6 +87,7 @@ async def sync(
             if not working.done():
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
+        await source.register(store)  # some platforms say what they can only once they were asked
         if whole and result.state in ("SUCCEEDED", "PARTIAL"):
             done = {"$unset": {"full_pass": ""}, "$set": {"full_at": utcnow()}}
             await store.db["sources"].update_one({"_id": source.name, "full_pass": unfinished}, done)

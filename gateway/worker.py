@@ -1,4 +1,4 @@
-"""The worker: syncs sources when they are due or asked for, drains webhook hints, and delivers audits, until told to stop.
+"""The worker: syncs sources when due or asked for, drains webhook hints and delivers audits, until told to stop.
 
 Any number of workers may run: leases in MongoDB see to it that one source has one sync and one audit one delivery.
 """
@@ -42,7 +42,7 @@ class Worker:
         for source in self.sources.values():
             await source.register(self.store)
         outbox = self.outbox or Outbox(self.store, self.sources)
-        loops = [self._loop(self._beat, 5.0), self._loop(lambda: outbox.turn(), self.poll)]
+        loops = [self._loop(self._beat, 5.0), self._loop(outbox.turn, self.poll)]
         for source in self.sources.values():
             loops.append(self._loop(lambda source=source: self._tend(source), self.poll))  # type: ignore[misc]
             loops.append(self._loop(lambda source=source: hints.drain(self.store, source), self.poll))  # type: ignore[misc]

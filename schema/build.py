@@ -13,9 +13,9 @@ from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 
+from schema.errors import RequestError
 from schema.mutation import Mutation
 from schema.query import Query
-from schema.errors import RequestError
 from schema.scalars import SCALARS
 from schema.subscription import Subscription
 from schema.task import Comment, Submission
@@ -46,7 +46,7 @@ class GatewaySchema(Schema):
         pass
 
     def entities_resolver(self, info: strawberry.Info, representations: list[FederationAny]) -> list[FederationAny]:
-        """Checks what Strawberry takes for granted: each representation names an entity type, and there are not too many."""
+        """Checks what Strawberry takes for granted: each representation names an entity type, and there are few."""
         if len(representations) > MOST_ENTITIES:
             raise RequestError(f"_entities takes at most {MOST_ENTITIES} representations", argument="representations")
         own = [dict(one) if isinstance(one, dict) else {} for one in representations]

@@ -147,7 +147,7 @@ class SyncMode(Enum):
 
 
 @strawberry.enum(
-    description="How a run stands. QUEUED: it waits for a worker. PARTIAL: it ended, and skipped records it could not read."
+    description="How a run stands. QUEUED: it waits for a worker. PARTIAL: it ended and skipped what it could not read."
 )
 class SyncState(Enum):
     QUEUED = "QUEUED"

@@ -93,7 +93,7 @@ _TYPE_NAMES = {"tasks": "Task", "audits": "Audit", "sync_runs": "SyncRun"}
 
 
 def union_paths(info: Any, collection: str) -> frozenset[str]:
-    """What the selection under a mutation's result reads of the documents of a collection, wherever they stand in it."""
+    """What the selection under a mutation's result reads of a collection's documents, wherever they stand in it."""
     raw = _raw(info)
     key = (id(raw.field_nodes[0]), f"union {collection}")
     memo = info.context.loaders.paths

@@ -34,7 +34,8 @@ async def snapshot(store: Store, *, keep: tuple[str, ...] = ()) -> dict[str, dic
     for name in (*COLLECTIONS.values(), "raws"):
         found = [doc async for doc in store.db[name].find({})]
         out[name] = {
-            doc["_id"]: {k: v for k, v in doc.items() if k not in dropped} | {"gone": "deleted_at" in doc} for doc in found
+            doc["_id"]: {k: v for k, v in doc.items() if k not in dropped} | {"gone": "deleted_at" in doc}
+            for doc in found
         }
     return out
 

@@ -36,7 +36,14 @@ class ToyPlatform:
     """Keeps tasks and audits; `faults` is drawn from at each push: before, after, refuse, hang or nothing."""
 
     tasks: int = 5
-    capabilities: Capabilities = Capabilities(incremental=True, refresh=True, audit_results=ALL, audit_target=AuditTarget.TASK, audit_fix=True, audit_errors=True)
+    capabilities: Capabilities = Capabilities(
+        incremental=True,
+        refresh=True,
+        audit_results=ALL,
+        audit_target=AuditTarget.TASK,
+        audit_fix=True,
+        audit_errors=True,
+    )
     chance: random.Random = field(default_factory=lambda: random.Random(1))
     shares: Mapping[str, float] = field(default_factory=dict)
     audits: list[dict[str, Any]] = field(default_factory=list)
@@ -53,13 +60,52 @@ class ToyPlatform:
         id_ = f"t{number}"
         answers = self.answers.setdefault(id_, [{"answer": number}])
         mine = [audit for audit in self.audits if audit["task"] == id_]
-        status = {"ACCEPTED": ReviewStatus.ACCEPTED, "REJECTED": ReviewStatus.REJECTED, "FIXED": ReviewStatus.FIXED, "COMMENTED": ReviewStatus.COMMENTED}
+        status = {
+            "ACCEPTED": ReviewStatus.ACCEPTED,
+            "REJECTED": ReviewStatus.REJECTED,
+            "FIXED": ReviewStatus.FIXED,
+            "COMMENTED": ReviewStatus.COMMENTED,
+        }
         return [
-            Task(external_id=id_, campaign="c", status=TaskStatus.COMPLETED, children=frozenset({Kind.SUBMISSION, Kind.ANNOTATION, Kind.AUDIT}),
-                 review_status=status[mine[-1]["result"]] if mine else None, review_comments=tuple(a["comment"] for a in mine if a["comment"])),
-            *(Submission(external_id=f"{id_}/{n}", task=id_, campaign="c", position=n, is_current=n == len(answers) - 1, response=answer) for n, answer in enumerate(answers)),
-            Annotation(external_id=f"{id_}/m", task=id_, campaign="c", native_id="m", label="L", value=Classification(categories=("x",))),
-            *(Audit(external_id=a["id"], task=id_, campaign="c", result=AuditResult(a["result"]), origin=AuditOrigin.CUSTOMER, comments=(a["comment"],) if a["comment"] else (), audited_at=a["at"]) for a in mine),
+            Task(
+                external_id=id_,
+                campaign="c",
+                status=TaskStatus.COMPLETED,
+                children=frozenset({Kind.SUBMISSION, Kind.ANNOTATION, Kind.AUDIT}),
+                review_status=status[mine[-1]["result"]] if mine else None,
+                review_comments=tuple(a["comment"] for a in mine if a["comment"]),
+            ),
+            *(
+                Submission(
+                    external_id=f"{id_}/{n}",
+                    task=id_,
+                    campaign="c",
+                    position=n,
+                    is_current=n == len(answers) - 1,
+                    response=answer,
+                )
+                for n, answer in enumerate(answers)
+            ),
+            Annotation(
+                external_id=f"{id_}/m",
+                task=id_,
+                campaign="c",
+                native_id="m",
+                label="L",
+                value=Classification(categories=("x",)),
+            ),
+            *(
+                Audit(
+                    external_id=a["id"],
+                    task=id_,
+                    campaign="c",
+                    result=AuditResult(a["result"]),
+                    origin=AuditOrigin.CUSTOMER,
+                    comments=(a["comment"],) if a["comment"] else (),
+                    audited_at=a["at"],
+                )
+                for a in mine
+            ),
         ]
 
     async def fetch(self, since: Checkpoint | None, *, full: bool) -> AsyncIterator[Page]:
@@ -105,7 +151,13 @@ class ToyPlatform:
     def apply(self, audit: PushAudit, task: PushTask) -> dict[str, Any]:
         from datetime import UTC, datetime
 
-        record = {"id": f"{task.external_id}/audit{len(self.audits)}", "task": task.external_id, "result": audit.result.value, "comment": audit.comment, "at": datetime.now(UTC)}
+        record = {
+            "id": f"{task.external_id}/audit{len(self.audits)}",
+            "task": task.external_id,
+            "result": audit.result.value,
+            "comment": audit.comment,
+            "at": datetime.now(UTC),
+        }
         self.audits.append(record)
         if audit.result is AuditResult.FIXED:
             self.answers[task.external_id].append(audit.fixed_response)
@@ -116,7 +168,11 @@ class ToyPlatform:
         if self.down:
             raise Retry("the platform is down")
         for record in self.audits:
-            fits = record["task"] == task.external_id and record["result"] == audit.result.value and record["comment"] == audit.comment
+            fits = (
+                record["task"] == task.external_id
+                and record["result"] == audit.result.value
+                and record["comment"] == audit.comment
+            )
             if fits and record["id"] not in audit.before["ids"]:
                 return Receipt(external_id=record["id"])
         return None

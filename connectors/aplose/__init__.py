@@ -1,17 +1,11 @@
-"""APLOSE: annotation of underwater sound. Reads the results and status CSVs of every version (see ``files``)."""
+"""APLOSE: annotation of underwater sound. Reads the CSVs of every version (``files``) and live servers (``live``)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from connectors.aplose.files import READ_OPTIONS, read
+from connectors.aplose.live import AploseSource
+from connectors.aplose.settings import Settings
 from connectors.contract import Connector
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """A source of files needs none."""
-
 
 CONNECTOR = Connector(
     name="aplose",
@@ -19,5 +13,7 @@ CONNECTOR = Connector(
     settings=Settings,
     read=read,
     read_options=READ_OPTIONS,
+    open=AploseSource,
+    sandbox="connectors.aplose.sandbox:create",
     samples="connectors.aplose.samples",
 )

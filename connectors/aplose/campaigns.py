@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import ExitStack, aclosing
 from typing import Final
 
 from connectors.aplose import rebuilt, rebuilt_v2
@@ -41,7 +41,7 @@ class Campaigns:
         self._world = world
         self.whole = True
 
-    async def pages(self, key: str) -> AsyncIterator[Page]:
+    async def pages(self, key: str) -> AsyncGenerator[Page, None]:
         """Raises ``Refused`` or ``SkipRecord`` where the campaign cannot be read, ``Retry`` where nothing can.
 
         A campaign that is not listed has no pages, and is whole.
@@ -58,8 +58,9 @@ class Campaigns:
                 redact=self._client.http.redact,
                 remarks=remarks,
             )
-            async for page in reader.pages():
-                yield page
+            async with aclosing(reader.pages()) as pages:
+                async for page in pages:
+                    yield page
             self.whole = reader.whole
 
     async def _exports(
@@ -67,10 +68,10 @@ class Campaigns:
     ) -> tuple[list[Export], Mapping[str, Sequence[Remark]]]:
         version = self._client.version or Version.V3
         exports = [await self._export(campaign, step, "status", _STATUS[version], files) for step in campaign.phases]
-        marks: list[Export] = []
         try:
-            for step in campaign.phases:
-                marks.append(await self._export(campaign, step, "results", _RESULTS[version], files))
+            marks = [
+                await self._export(campaign, step, "results", _RESULTS[version], files) for step in campaign.phases
+            ]
         except (Retry, Refused) as problem:
             if version not in (Version.V3, Version.V24):
                 raise

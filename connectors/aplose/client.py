@@ -48,8 +48,7 @@ class Client:
             secrets=(settings.password.reveal(),),
             concurrency=settings.concurrency,
             per_minute=settings.requests_per_minute,
-            timeouts=settings.timeouts,
-            **options,
+            **{"timeouts": settings.timeouts, **options},
         )
 
     async def probe(self) -> tuple[Version, datetime]:
@@ -78,9 +77,7 @@ class Client:
     async def write(self, text: str, variables: Mapping[str, JSON]) -> dict[str, JSON]:
         """A mutation, sent once: what was read for it is old after any wait, so it has to be read anew."""
         once = Retries(attempts=1)
-        return await self.http.graphql(
-            text, variables, write=True, route=GRAPHQL, errors=_graphql_error, retries=once
-        )
+        return await self.http.graphql(text, variables, write=True, route=GRAPHQL, errors=_graphql_error, retries=once)
 
     # --- REST ---------------------------------------------------------------------------------------------------
 

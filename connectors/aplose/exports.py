@@ -9,13 +9,13 @@ nothing behind of what it was before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from connectors.aplose import ids, results, status
-from connectors.aplose.dialect import Table, examine
+from connectors.aplose.dialect import examine
 from connectors.aplose.starts import Starts
 from connectors.aplose.status import StatusSurvey
 from connectors.aplose.survey import Survey, Surveyor
@@ -78,7 +78,7 @@ class CampaignReader:
     _starts: Starts = field(default_factory=Starts)
     _told: set[tuple[Kind, str]] = field(default_factory=set)
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncGenerator[Page, None]:
         """Raises ``SkipRecord`` for what is no export at all."""
         marks: list[tuple[Export, Survey]] = []
         states: list[tuple[Export, StatusSurvey]] = []
@@ -101,9 +101,9 @@ class CampaignReader:
                 self.whole = self.whole and not page.skipped
                 yield self._page(page, export)
                 await asyncio.sleep(0)
-        for export, survey in marks:
+        for export, mark in marks:
             read = results.pages(
-                survey, self.campaign, self._starts, part="", told=_known(export.phase), progress=_nowhere
+                mark, self.campaign, self._starts, part="", told=_known(export.phase), progress=_nowhere
             )
             ended = False
             for page in read:

@@ -24,10 +24,21 @@ CORRECTED: Final = frozenset({*BOUNDS, "label", "confidence", "acousticFeatures"
 LONGEST_COMMENT: Final = 255
 
 _FEATURES: Final = (
-    "trend startFrequency endFrequency relativeMinFrequencyCount relativeMaxFrequencyCount stepsCount hasHarmonics "
-    "hasSidebands hasSubharmonics hasFrequencyJumps frequencyJumpsCount hasDeterministicChaos isIntensityTooLow "
-    "doesOverlapOtherSignals"
-).split()
+    "trend",
+    "startFrequency",
+    "endFrequency",
+    "relativeMinFrequencyCount",
+    "relativeMaxFrequencyCount",
+    "stepsCount",
+    "hasHarmonics",
+    "hasSidebands",
+    "hasSubharmonics",
+    "hasFrequencyJumps",
+    "frequencyJumpsCount",
+    "hasDeterministicChaos",
+    "isIntensityTooLow",
+    "doesOverlapOtherSignals",
+)
 LIST: Final = f"""query($spectrogram: ID!, $campaign: ID!) {{
   currentUser {{ id username }}
   annotationPhaseByCampaignPhase(campaignId: $campaign, phaseType: Verification) {{
@@ -36,7 +47,9 @@ LIST: Final = f"""query($spectrogram: ID!, $campaign: ID!) {{
   annotationSpectrogramById(id: $spectrogram) {{
     id
     isAssigned(campaignId: $campaign, phase: Verification)
-    annotationTasks {{ edges {{ node {{ status annotator {{ username }} annotationPhase {{ annotationCampaignId phase }} }} }} }}
+    annotationTasks(first: 100) {{
+      edges {{ node {{ status annotator {{ username }} annotationPhase {{ annotationCampaignId phase }} }} }}
+    }}
     task(campaignId: $campaign, phase: Verification) {{
       userAnnotations {{ results {{ ...row }} }}
       annotationsToCheck {{ results {{ ...row }} }}
@@ -104,7 +117,9 @@ class Sheet:
     def corrected(self, annotation: str, fields: Mapping[str, JSON], but: Sequence[str] = ()) -> str | None:
         """The id of our correction that says exactly this, other than those in ``but``."""
         wanted = _said(correction(self.to_check[annotation], fields)) if annotation in self.to_check else None
-        found = (key for key, row in self.corrections(annotation).items() if key not in but and _said(_plain(row)) == wanted)
+        found = (
+            key for key, row in self.corrections(annotation).items() if key not in but and _said(_plain(row)) == wanted
+        )
         return next(found, None)
 
     def back(self, annotation: str, *, is_valid: bool) -> list[dict[str, Any]]:

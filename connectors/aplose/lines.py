@@ -20,6 +20,10 @@ MOST: Final = 300
 """Lines in a record. A comment has at most 255 characters (§1), so it cannot run over more lines than that."""
 
 _HEAD: Final = 4096
+_BROKEN: Final = "\udcff"
+"""In place of broken UTF-16: unlike U+FFFD no text holds it."""
+_MARK: Final = "labelgate.aplose.mark"
+codecs.register_error(_MARK, lambda error: (_BROKEN, error.end if isinstance(error, UnicodeDecodeError) else 0))
 _NO_TEXT: Final = ((b"PK\x03\x04", "a zip archive: unpack it first"), (b"\x1f\x8b", "a gzip file: unpack it first"))
 
 
@@ -59,7 +63,7 @@ class Lines:
         self._stream = stream
         self.encoding = "UTF-8" if encoding.startswith("utf-8") else "UTF-16"
         self.fallback = "as Windows-1252" if self.encoding == "UTF-8" else "with a mark in place of what is broken"
-        errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+        errors = "surrogateescape" if self.encoding == "UTF-8" else _MARK
         self._text = io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
         self._readline = self._text.readline
         self._again: deque[str] = deque()
@@ -117,18 +121,18 @@ class Lines:
             line = self._readline(LONGEST)
 
     def _decoded(self, line: str) -> str:
-        """The line, read as Windows-1252 (or, with bytes unknown there, Latin-1) where it is no UTF-8."""
+        """The line; where it is no UTF-8, read as Windows-1252 or, with bytes unknown there, as Latin-1."""
         try:
             line.encode()
         except UnicodeEncodeError:
-            octets = line.encode("utf-8", "surrogateescape")
-            try:
-                line = octets.decode("cp1252")
-            except UnicodeDecodeError:
-                line = octets.decode("latin-1")
+            self.undecodable += 1
+            self.first_undecodable = self.first_undecodable or self.number
         else:
-            if "\ufffd" not in line or self.encoding == "UTF-8":
-                return line
-        self.undecodable += 1
-        self.first_undecodable = self.first_undecodable or self.number
-        return line
+            return line
+        if self.encoding != "UTF-8":
+            return line.replace(_BROKEN, "\ufffd")
+        octets = line.encode("utf-8", "surrogateescape")
+        try:
+            return octets.decode("cp1252")
+        except UnicodeDecodeError:
+            return octets.decode("latin-1")

@@ -62,7 +62,10 @@ def _campaign(
             if (found := phase_of(one.get("phase"), closed_at(one, "ended_at"))) is not None
         )
     labels = terms[0]
-    plain = [{name: one.get(name) for name in ("id", "phase", "created_by", "created_at", "ended_by", "ended_at")} for one in mine]
+    plain = [
+        {name: one.get(name) for name in ("id", "phase", "created_by", "created_at", "ended_by", "ended_at")}
+        for one in mine
+    ]
     document = campaign_document(
         node,
         steps,

@@ -114,7 +114,9 @@ def _campaign(
         raw=client.http.redact({**node, "phases": plain}),
     )
     assigned = [sorted(ranges.get(step.key, ()), key=lambda one: str(one["id"])) for step in steps]
-    return LiveCampaign(key=key, document=document, phases=steps, print=digest(dict(node), list(map(dict, mine)), assigned))
+    return LiveCampaign(
+        key=key, document=document, phases=steps, print=digest(dict(node), list(map(dict, mine)), assigned)
+    )
 
 
 def results(data: Mapping[str, JSON], name: str) -> list[JSON]:
@@ -138,6 +140,6 @@ async def changed_phases(client: Client, since: str, phases: Iterable[str]) -> s
     return {key for key in phases if await client.count(ANNOTATIONS, {**recent, "annotation_phase": key})}
 
 
-async def annotations(client: Client, phase: str | None = None) -> int:
+async def counted(client: Client, phase: str | None = None) -> int:
     """How many annotations there are, on the server or in a phase: what deletions show in."""
     return await client.count(ANNOTATIONS, {} if phase is None else {"annotation_phase": phase})

@@ -6,7 +6,8 @@ people's work when a task comes back as it was read).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -77,35 +78,40 @@ class AploseSource:
             going, gone = await self._plan(version, world, before, watermark, full=full or before.since is None)
         else:
             gone = passes.departed(going.marks.names, world.names)
-            going = replace(going, marks=replace(going.marks, names=world.names))
+            going = going.resumed(world)
         for page in _first_pages(world, gone, going):
             yield page
         total = len(going.todo)
         while going.todo:
-            key = going.todo[0]
-            # A campaign read in two goes may have lost something in between that the pass has seen.
-            mark = None if going.begun and going.full else await self._mark(version, world, key)
-            done = {"done": total - len(going.todo), "total": total}
-            campaigns = Campaigns(self._client, world)
-            problem: Refused | SkipRecord | None = None
-            try:
-                async for page in campaigns.pages(key):
-                    going = replace(going, begun=True)
-                    yield replace(page, checkpoint=going.checkpoint(), **done)
-            except (Refused, SkipRecord) as raised:
-                problem = raised
-            if problem is not None:
-                report = SkippedRecord(reason=problem.message, where=f"campaign {key}", external_id=key)
-                yield Page(skipped=(report,), checkpoint=going.checkpoint(), **done)
-            whole = problem is None and campaigns.whole
-            if whole and not going.full:
-                # What is no longer there goes before the campaign counts as read, so a crash in between repeats both.
-                kinds = BELOW if key in world.campaigns else BELOW | {Kind.CAMPAIGN}
-                yield Page(completes=Scope(kinds=kinds, campaign=key), checkpoint=going.checkpoint(), **done)
-            going = going.after(mark if whole and key in world.campaigns else None, failed=not whole)
-            yield Page(checkpoint=going.checkpoint(), done=total - len(going.todo), total=total)
+            async with aclosing(self._campaign(version, world, going)) as pages:
+                async for page, after in pages:
+                    going = after
+                    yield replace(page, done=total - len(going.todo), total=total)
         for page in _last_pages(world, going):
             yield page
+
+    async def _campaign(self, version: Version, world: World, going: Pass) -> AsyncGenerator[tuple[Page, Pass], None]:
+        """The pages of the campaign that comes next, each with the pass as it stands once the page is stored."""
+        key = going.todo[0]
+        # A campaign read in two goes may have lost something in between that the pass has seen.
+        mark = None if going.begun and going.full else await self._mark(version, world, key)
+        campaigns = Campaigns(self._client, world)
+        try:
+            async with aclosing(campaigns.pages(key)) as pages:
+                async for page in pages:
+                    going = replace(going, begun=True)
+                    yield replace(page, checkpoint=going.checkpoint()), going
+        except (Refused, SkipRecord) as problem:
+            report = SkippedRecord(reason=problem.message, where=f"campaign {key}", external_id=key)
+            failed = going.after(None, failed=True)
+            yield Page(skipped=(report,), checkpoint=failed.checkpoint()), failed
+            return
+        if campaigns.whole and not going.full:
+            # What is no longer there goes before the campaign counts as read, so a crash in between repeats both.
+            kinds = BELOW if key in world.campaigns else BELOW | {Kind.CAMPAIGN}
+            yield Page(completes=Scope(kinds=kinds, campaign=key), checkpoint=going.checkpoint()), going
+        going = going.after(mark if campaigns.whole else None, failed=not campaigns.whole)
+        yield Page(checkpoint=going.checkpoint()), going
 
     async def _world(self, version: Version) -> World:
         if version is Version.V3:
@@ -116,7 +122,7 @@ class AploseSource:
         self, version: Version, world: World, before: Marks, watermark: str, *, full: bool
     ) -> tuple[Pass, list[str]]:
         """A new pass, and who is gone since the last one."""
-        total = await listing_v3.annotations(self._client) if version is Version.V3 else None
+        total = await listing_v3.counted(self._client) if version is Version.V3 else None
         marks = Marks(since=watermark, total=total, names=world.names, campaigns=before.campaigns)
         if full or before.since is None:
             return Pass(full=full, todo=tuple(world.campaigns), marks=replace(marks, campaigns={})), []
@@ -126,7 +132,7 @@ class AploseSource:
             phases = [step.key for campaign in world.campaigns.values() for step in campaign.phases]
             changed = await listing_v3.changed_phases(self._client, before.since, phases)
             if changed or total != before.total:
-                counts = {key: await listing_v3.annotations(self._client, key) for key in phases}
+                counts = {key: await listing_v3.counted(self._client, key) for key in phases}
         todo = passes.plan(before, world, changed=changed, counts=counts)
         gone = passes.departed(before.names, world.names)
         return Pass(full=False, todo=todo, marks=replace(marks, since=max(watermark, before.since))), gone
@@ -137,7 +143,7 @@ class AploseSource:
             return None
         counts = {}
         if version is Version.V3:
-            counts = {step.key: await listing_v3.annotations(self._client, step.key) for step in campaign.phases}
+            counts = {step.key: await listing_v3.counted(self._client, step.key) for step in campaign.phases}
         return Mark(print=campaign.print, counts=counts)
 
     # --- on demand, and verdicts ----------------------------------------------------------------------------------
@@ -151,8 +157,9 @@ class AploseSource:
             campaigns = Campaigns(self._client, world)
             if key in world.campaigns:
                 picker.campaign(world.campaigns[key].document)
-            async for page in campaigns.pages(key):
-                picker.take(page)
+            async with aclosing(campaigns.pages(key)) as pages:
+                async for page in pages:
+                    picker.take(page)
             picker.read(key, whole=campaigns.whole)
         return picker.page()
 

@@ -1,4 +1,4 @@
-"""The account of a live source: a password becomes a JWT, which is renewed when the server refuses it (fact sheet §5.1)."""
+"""The account of a live source: a password becomes a JWT, renewed when the server refuses it (fact sheet §5.1)."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from connectors.aplose.places import Place, Places
 from connectors.aplose.quick import quick
 from connectors.aplose.starts import start_of
 from connectors.aplose.survey import Survey
-from connectors.aplose.traits import Features, Trait, Traits
+from connectors.aplose.traits import VERIFICATION, Features, Trait, Traits
 from connectors.aplose.values import VERDICTS, Numbers, feature, key, moment, said
 from connectors.documents import (
     JSON,
@@ -71,6 +71,8 @@ class RowMapper:
         self._survey, self._places, self._people, self._documents = survey, places, people, documents
         self._campaign, self._prefix = places.campaign, ids.part(places.campaign) + "/"
         self._part, self._facet, self._comments_of = part, facet, comments_of
+        # One person may say the same of the same file in both phases, and the rows would be alike.
+        self._comments_suffix = f"/{comments_of.name}" if comments_of is VERIFICATION else ""
         self._traits, self._features, self._numbers = Traits(header), Features(header), Numbers()
         self._mender = Mender(header)
         self._hashed: itemgetter[Any] = itemgetter(*(header.index(name) for name in ids.HASHED))
@@ -226,7 +228,7 @@ class RowMapper:
         trait = self._traits[self._traits.cells(cells)]
         self._documents.append(
             _comment(
-                external_id=self._content_id(written, trait),
+                external_id=self._content_id(written, trait) + self._comments_suffix,
                 part=self._part,
                 raw=raw,
                 task=place.task,

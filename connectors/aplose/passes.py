@@ -37,7 +37,9 @@ class Mark:
 
     @classmethod
     def read(cls, said: JSON) -> Self:
-        counts = {name: found for name, n in mapping(mapping(said).get("counts")).items() if (found := integer(n)) is not None}
+        counts = {
+            name: found for name, n in mapping(mapping(said).get("counts")).items() if (found := integer(n)) is not None
+        }
         return cls(print=str(mapping(said).get("print")), counts=counts)
 
 
@@ -93,6 +95,11 @@ class Pass:
 
     def finished(self) -> Checkpoint:
         return {"version": VERSION, "marks": self.marks.json()}
+
+    def resumed(self, world: World) -> Self:
+        """Gone on with, later: campaigns read before somebody was renamed are to be read again next time."""
+        known = {} if renamed(self.marks.names, world.names) else self.marks.campaigns
+        return replace(self, marks=replace(self.marks, names=world.names, campaigns=known))
 
     def after(self, mark: Mark | None, *, failed: bool = False) -> Self:
         """When the first campaign of ``todo`` is done with; without a mark the next pass reads it again."""

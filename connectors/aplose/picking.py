@@ -31,7 +31,7 @@ _BELOW: Final = frozenset({Kind.ASSET, Kind.TASK}) | CHILDREN
 
 
 class Picker:
-    """``take`` every page, say what was ``read``, then ask for the ``page``. Raises ``Refused`` for too much at once."""
+    """``take`` every page, say what was ``read``, then ask for ``page``. Raises ``Refused`` for too much at once."""
 
     def __init__(self, refs: Sequence[tuple[Kind, str]]) -> None:
         asked = list(dict.fromkeys(refs))

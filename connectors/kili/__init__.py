@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from connectors.contract import Connector
 from connectors.kili.files import read
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """A source of exports needs none."""
-
+from connectors.kili.live import KiliSource
+from connectors.kili.settings import Settings
 
 CONNECTOR = Connector(
     name="kili",
     title="Kili Technology",
     settings=Settings,
     read=read,
+    open=KiliSource,
     samples="connectors.kili.samples",
+    sandbox="connectors.kili.sandbox:create",
 )

@@ -30,6 +30,8 @@ from connectors.verdicts import graphql_verdict
 PAGE: Final = 100
 """Items of a page and of a mutation, at most (§5)."""
 
+_OVERLAP: Final = 5
+"""Records that are asked for again with the next page, since a deletion moves the others."""
 _UNAUTHORIZED: Final = 2
 """The real service has transient 401s (§4)."""
 _NEVER_ARRIVED: Final = re.compile("no healthy upstream|reset reason: (overflow|connection failure)")
@@ -37,6 +39,9 @@ _PASSING: Final = ("Invalid request made to Flagsmith API", "Failed to fetch dat
 _SIGNED: Final = re.compile(r"(?i)[?&](x-amz-signature|x-goog-signature|signature|sig|token)=")
 
 Where = Mapping[str, JSON]
+
+_pages: Final = partial(OffsetPages, key="id", param="skip", size_param="first", short_is_last=True)
+"""As Kili pages everything (§5): it fills a page if it can."""
 
 
 class Client:
@@ -92,7 +97,7 @@ class Client:
 
     async def listed(self, root: str, wanted: Fields, where: Where, *, size: int = PAGE) -> list[JSON]:
         """All records, each once."""
-        pages = OffsetPages("", key="id", param="skip", size_param="first", size=size, short_is_last=True)
+        pages = _pages("", size=size, overlap=_OVERLAP)
         found = walk(pages, lambda asked: self.page(root, wanted, where, **asked))
         return [record async for records in found for record in records]
 
@@ -158,8 +163,7 @@ class Client:
         async def page(asked: Mapping[str, Any]) -> JSON:
             return await self.ask(query, {"where": where, "pagination": dict(asked), "order": "asc"})
 
-        pages = OffsetPages("data", key="id", param="skip", size_param="first", size=PAGE, short_is_last=True)
-        return [event async for events in walk(pages, page) for event in events]
+        return [event async for events in walk(_pages("data", size=PAGE), page) for event in events]
 
     async def probe(self, project: str, *, since: str, before: str, changed: str) -> dict[str, int]:
         """Counts of what was made until ``since`` and until ``before``, and of assets changed after ``changed``."""

@@ -146,6 +146,7 @@ def _campaigns(
             skipped.append(SkippedRecord(reason=skip.message, where=skip.where, field=skip.field, raw=skip.raw))
             continue
         known[campaign.external_id] = project
-        for document in (campaign, *members(plain)):
+        told: list[AnyDocument] = [campaign, *members(plain)]
+        for document in told:
             documents[document.kind, document.external_id, document.facet] = document
     return list(documents.values()), skipped, known

@@ -57,7 +57,7 @@ ASSET: Final = Fields(
     "honeypotMark consensusMark inferenceMark skipped priority",
     {
         "currentStep": Fields("name status", unsure="stepGroupName"),
-        "project": Fields("id"),
+        "project": Fields("id inputType"),
         "toBeLabeledBy": _USER,
         "resolution": _SIZE,
         "pageResolutions": Fields("pageNumber width height rotation"),

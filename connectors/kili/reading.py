@@ -111,7 +111,7 @@ class Assets:
     async def read(self, assets: Sequence[Mapping[str, JSON]], project: Mapping[str, JSON]) -> Batch:
         """The documents of assets, with their answers fetched at once, since the links to them do not last (§8)."""
         batch = Batch(assets=list(assets))
-        whole = await asyncio.gather(*(self._whole(asset) for asset in assets), return_exceptions=True)
+        whole = await asyncio.gather(*(self.whole(asset) for asset in assets), return_exceptions=True)
         campaign = text(project.get("id"))
         people: dict[tuple[Kind, str, str], AnyDocument] = {}
         for asset, found in zip(assets, whole, strict=True):
@@ -139,7 +139,7 @@ class Assets:
         batch.documents[:0] = people.values()
         return batch
 
-    async def _whole(self, asset: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    async def whole(self, asset: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """A link that is refused may be too old: the asset is asked for again, once."""
         try:
             return await self._client.answered(dict(asset))

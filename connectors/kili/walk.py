@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from connectors.coerce import moment
 from connectors.documents import JSON, AnyDocument, Kind, Page, Ref, Scope, SkippedRecord
 from connectors.kili import passes
-from connectors.kili.client import Client
+from connectors.kili.client import Client, stamp
 from connectors.kili.passes import Mark, Pass, Place, Reading
 from connectors.kili.reading import Assets, page_size
 from connectors.kili.settings import Settings
@@ -100,10 +101,10 @@ class Walk:
 
     async def _listed(self, reading: Reading) -> AsyncIterator[Page]:
         facts = self._world.projects[reading.project]
-        limit = passes.moment(reading.mark.counted)
+        limit = moment(reading.mark.counted)
         async for assets, place in self._assets.listed(reading.project, reading.place, page_size(facts)):
             batch = await self._assets.read(assets, facts)
-            created = [passes.moment(asset.get("createdAt")) for asset in assets]
+            created = [moment(asset.get("createdAt")) for asset in assets]
             reading.read += sum(at is None or limit is None or at <= limit for at in created)
             reading.skipped += len(batch.skipped)
             reading.place = place or reading.place
@@ -167,11 +168,9 @@ class Walk:
         since = passes.before(at, self._settings.overlap_seconds)
         since = max(since, old.since) if old else since
         changed = old.since if old else since
-        counts = await self._client.probe(
-            project, since=since, before=old.counted if old else since, changed=changed
-        )
+        counts = await self._client.probe(project, since=since, before=old.counted if old else since, changed=changed)
         facts = self._world.projects[project]
-        now = passes.stamp(at)
+        now = stamp(at)
         mark = Mark(
             since=since,
             at=now,

@@ -39,7 +39,9 @@ def receive(call: WebhookCall, secret: Secret | None) -> Hint | None:
     if asset := _id(inner.get("assetId")) or _id(inner.get("asset_id")):
         return Hint(refs=[(Kind.TASK, asset)])
     project = _id(event.get("projectId"))
-    if project and (text(event.get("event")) or "").startswith(("project.interface", "project.settings", "project.member")):
+    if project and (text(event.get("event")) or "").startswith(
+        ("project.interface", "project.settings", "project.member")
+    ):
         return Hint(refs=[(Kind.CAMPAIGN, project)])
     return Hint(everything=True)
 

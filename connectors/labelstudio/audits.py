@@ -7,7 +7,7 @@ writes ``last_action`` itself and keeps reviews of its own: there verdicts stay 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from connectors.coerce import many, mapping
+from connectors.coerce import many, mapping, text
 from connectors.contract import PushAudit, PushTask, Receipt
 from connectors.documents import JSON, AuditResult
 from connectors.errors import Refused
@@ -84,4 +84,6 @@ def _receipt(answer: Mapping[str, JSON], wanted: Mapping[str, JSON], names: Iter
     if "id" not in answer or any(answer.get(name) != wanted[name] for name in names):
         return None
     told = {name: answer.get(name) for name in (*_MARKED, "ground_truth")}
-    return Receipt(external_id=audit_id(answer), details={"annotation": answer["id"], **told})
+    return Receipt(
+        external_id=audit_id(answer, text(wanted["last_created_by"])), details={"annotation": answer["id"], **told}
+    )

@@ -12,7 +12,7 @@ from connectors.coerce import many, mapping, text
 from connectors.contract import ImportOptions, Input
 from connectors.documents import Annotator, AnnotatorKind, AnyDocument, Campaign, Page, SkippedRecord
 from connectors.errors import SkipRecord
-from connectors.labelstudio.mapping import annotator, person, task_documents
+from connectors.labelstudio.mapping import Context, annotator, person, task_documents
 
 PAGE_TASKS: Final = 100
 
@@ -50,7 +50,7 @@ def _page(found: list[AnyDocument], skipped: list[SkippedRecord], count: int, do
 
 
 def _documents(task: object, campaign: str | None) -> Iterator[AnyDocument]:
-    found = task_documents(task, {})
+    found = task_documents(task, {}, Context())
     if project := text(mapping(task).get("project")):
         assumed = frozenset[str]() if campaign else frozenset({"name"})
         yield Campaign(external_id=project, facet="stub", assumed=assumed, name=campaign or f"Project {project}")

@@ -27,7 +27,7 @@ from connectors.documents import JSON, AnyDocument, Checkpoint, Kind, Page, Ref,
 from connectors.errors import SkipRecord, Unauthorized
 from connectors.labelstudio.audits import WORDS, Delivery
 from connectors.labelstudio.client import COMMUNITY, Client, item, runs
-from connectors.labelstudio.mapping import annotator, project_document, task_documents
+from connectors.labelstudio.mapping import Context, annotator, project_document, task_documents
 from connectors.labelstudio.settings import Settings
 
 VERSION: Final = 1
@@ -80,7 +80,7 @@ class LabelStudioSource:
         projects = await self._client.projects()
         if going is None or (full and not going["full"]):
             going = self._begin(kept, projects, now, full=full or "low" not in kept)
-        people, users = await self._people()
+        context, users = await self._context()
         campaigns = [project_document(project, self._url) for project in projects.values()]
         left = [int(project) for project in going["gone"] if int(project) not in projects]
         yield Page(
@@ -98,7 +98,7 @@ class LabelStudioSource:
             whole = going["full"] or str(number) not in going["changes"]
             moved = [] if whole else [item("updated_at", "greater_or_equal", kept["low"], "Datetime")]
             async for tasks in self._client.tasks(number, moved, after=after):
-                documents, skipped = self._documents(tasks, project, people)
+                documents, skipped = self._documents(tasks, project, context)
                 fresh = going["fresh"] + [[one, one] for one in ids(tasks) if one not in known]
                 going = going | {
                     "project": number,
@@ -115,12 +115,12 @@ class LabelStudioSource:
                     done=going["done"],
                     total=total,
                 )
-        kept["known"] = merged([*(() if going["full"] else kept.get("known", ())), *going["fresh"]])
+        kept["known"] = merged([*kept.get("known", ()), *going["fresh"]])
         if going["sweep"]:
-            async for page in self._sweep(kept, projects, people):
+            async for page in self._sweep(kept, projects, context):
                 yield page
         kept |= {"version": VERSION, "low": going["low"], "projects": going["projects"], "swept": going["swept"]}
-        complete = going["full"] and not going["skipped"]
+        complete = full and going["full"] and not going["skipped"]
         yield Page(checkpoint=kept, completes=Scope(kinds=_WHOLE) if complete else None)
 
     def _begin(
@@ -142,11 +142,11 @@ class LabelStudioSource:
         return going | {"project": 0, "after": 0, "fresh": [], "done": 0, "skipped": 0}
 
     async def _sweep(
-        self, kept: dict[str, JSON], projects: Mapping[int, JSON], people: Mapping[str, str]
+        self, kept: dict[str, JSON], projects: Mapping[int, JSON], context: Context
     ) -> AsyncIterator[Page]:
-        """What is known and no longer there; and the tasks that have drafts, or had."""
-        alive, had = set[int](), set(kept.get("drafts", ()))
-        drafts = set[int]()
+        """What is known and no longer there. What is there and not known, or has drafts, or had, is read."""
+        known = {one for first, last in kept["known"] for one in range(first, last + 1)}
+        had, alive, drafts = set(kept.get("drafts", ())), set[int](), set[int]()
         for number, project in projects.items():
             listed = list[dict[str, JSON]]()
             async for tasks in self._client.tasks(number, include="id,draft_exists", size=_SWEEP_PAGE):
@@ -154,33 +154,33 @@ class LabelStudioSource:
             here = set(ids(listed))
             drafts |= (now := {one["id"] for one in listed if one.get("draft_exists")})
             alive |= here
-            if again := (now ^ had) & here | now:
-                documents, skipped = self._documents(await self._client.named(number, again), project, people)
+            if again := now | (had | here - known) & here:
+                documents, skipped = self._documents(await self._client.named(number, again), project, context)
                 yield Page(documents=documents, skipped=skipped, records=len(again))
-        known = {one for first, last in kept["known"] for one in range(first, last + 1)}
         dead = sorted(known - alive)
         for start in range(0, len(dead), _BATCH):
             names = [str(one) for one in dead[start : start + _BATCH]]
             yield Page(gone=[Ref(kind, name) for kind in (Kind.TASK, Kind.ASSET) for name in names])
-        kept |= {"known": [list(run) for run in runs(known & alive)], "drafts": sorted(drafts)}
+        kept |= {"known": [list(run) for run in runs(alive)], "drafts": sorted(drafts)}
 
     def _documents(
-        self, tasks: Iterable[JSON], project: JSON, people: Mapping[str, str]
+        self, tasks: Iterable[JSON], project: JSON, context: Context
     ) -> tuple[list[AnyDocument], list[SkippedRecord]]:
         documents, skipped = list[AnyDocument](), list[SkippedRecord]()
         for task in tasks:
             try:
-                documents += task_documents(task, project, self._url, people)
+                documents += task_documents(task, project, context)
             except SkipRecord as skip:
                 name = text(mapping(task).get("id"))
                 skipped.append(SkippedRecord(reason=skip.message, where="GET /api/tasks/", external_id=name, raw=task))
         return documents, skipped
 
-    async def _people(self) -> tuple[dict[str, str], list[AnyDocument]]:
-        """Ids by e-mail, and all users."""
+    async def _context(self) -> tuple[Context, list[AnyDocument]]:
+        """What tasks do not say, and all users."""
         users = [user for user in many(await self._client.get("/api/users/")) if mapping(user).get("id")]
         people = {email: str(user["id"]) for user in users if (email := text(user.get("email")))}
-        return people, [annotator(user) for user in users]
+        account = text((await self._client.account())["id"])
+        return Context(self._url, people, account), [annotator(user) for user in users]
 
     # --- single things --------------------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class LabelStudioSource:
         named = [name for kind, name in refs if kind is Kind.CAMPAIGN]
         asked = {name for name in (*found.values(), *named) if name and name.isdecimal()}
         projects = await self._client.projects(sorted(asked)) if asked else {}
-        people, users = await self._people()
+        context, users = await self._context()
         documents: list[AnyDocument] = [*users, *(project_document(one, self._url) for one in projects.values())]
         skipped = [
             SkippedRecord(reason=f"Label Studio cannot be asked for a single {kind.value.lower()}", external_id=name)
@@ -203,7 +203,7 @@ class LabelStudioSource:
             wanted = [int(name) for name, where in found.items() if where == str(number)]
             read = await self._client.named(number, wanted)
             there |= {f"task {one}" for one in ids(read)}
-            more, unread = self._documents(read, project, people)
+            more, unread = self._documents(read, project, context)
             documents, skipped = documents + more, skipped + unread
         gone = [Ref(Kind.CAMPAIGN, name) for name in named if name not in there]
         gone += [Ref(kind, name) for name in tasks if f"task {name}" not in there for kind in (Kind.TASK, Kind.ASSET)]

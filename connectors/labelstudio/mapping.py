@@ -7,7 +7,7 @@ A verdict is a state of an answer (``last_action``) and has no id and no time of
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -94,20 +94,24 @@ def project_document(project: Mapping[str, JSON], url: str) -> Campaign:
     )
 
 
-def task_documents(
-    task: JSON, project: Mapping[str, JSON], url: str = "", people: Mapping[str, str] | None = None
-) -> list[AnyDocument]:
-    """A task with its asset, answers, marks and verdicts. ``people`` are ids by e-mail, which is all a draft knows.
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a task does not say: the server's address, its users' ids by e-mail (drafts know no more), our own id."""
 
-    Raises ``SkipRecord`` for what is no task.
-    """
+    url: str = ""
+    people: Mapping[str, str] = field(default_factory=dict)
+    account: str | None = None
+
+
+def task_documents(task: JSON, project: Mapping[str, JSON], context: Context) -> list[AnyDocument]:
+    """A task with its asset, answers, marks and verdicts. Raises ``SkipRecord`` for what is no task."""
     found = mapping(task)
     task_id = text(found.get("id"))
     if task_id is None or not isinstance(found.get("annotations"), list):
         reason = "not a task of Label Studio: it has no id, or no list of annotations"
         raise SkipRecord(reason, external_id=task_id, raw=task)
     campaign = text(found.get("project"))
-    answers = list(_answers(found, task_id, campaign, people or {}))
+    answers = list(_answers(found, task_id, campaign, context.people))
     done = [one for one, _ in answers if one.submission_kind is SubmissionKind.DEFAULT and not one.skipped]
     live = {one.external_id: one for one in done}
     current = next(reversed(live), None)
@@ -116,11 +120,10 @@ def task_documents(
         answers[position] = (replace(answer, position=position, is_current=answer.external_id == current), said)
         marks += _marks(said, answer, is_current=answer.external_id in live)
     judged = [(said, one) for one, said in answers if one.external_id in live and said.get("last_action") in VERDICTS]
-    asset = _asset(found, task_id, campaign, project, url)
+    asset = _asset(found, task_id, campaign, project, context.url)
     listed = [one for key, _, _ in _KINDS for one in many(found.get(key))]
     whole = all(isinstance(one, dict) for one in listed)  # an export names predictions by id only (§7)
     status, native = _status(found, answers=len(live))
-    edited = any(_edited_since(said) for said, _ in judged)
     return [
         asset,
         Task(
@@ -128,14 +131,14 @@ def task_documents(
             raw=task,
             children=frozenset({Kind.SUBMISSION, Kind.ANNOTATION, Kind.AUDIT} if whole else {Kind.AUDIT}),
             source_updated_at=moment(found.get("updated_at")),
-            url=f"{url}/projects/{campaign}/data?task={task_id}" if url and campaign else None,
+            url=f"{context.url}/projects/{campaign}/data?task={task_id}" if context.url and campaign else None,
             campaign=campaign,
             asset=task_id,
             assets=(task_id,),
             asset_name=str(asset.name),
             status=status,
             native_status=native,
-            review_status=ReviewStatus.NOT_REVIEWED if edited else None,
+            review_status=_review_status([said for said, _ in judged]) if live else None,
             labeling_seconds=live[current].labeling_seconds if current else None,
             metadata=found.get("meta"),
             created_at=moment(found.get("created_at")),
@@ -144,13 +147,15 @@ def task_documents(
         ),
         *(answer for answer, _ in answers),
         *marks,
-        *(_audit(said, answer) for said, answer in judged),
+        *(_audit(said, answer, context.account) for said, answer in judged),
     ]
 
 
-def audit_id(annotation: Mapping[str, JSON]) -> str:
-    """A verdict is known by the answer, what it says and who gave it."""
-    return f"{annotation['id']}/{annotation.get('last_action')}/{person(annotation.get('last_created_by')) or ''}"
+def audit_id(annotation: Mapping[str, JSON], account: str | None) -> str:
+    """A verdict replaces the one before it. Ours on an answer are one record; another's is known by what it says."""
+    judge = person(annotation.get("last_created_by"))
+    ours = judge is not None and judge == account
+    return str(annotation["id"]) if ours else f"{annotation['id']}/{annotation['last_action']}/{judge or ''}"
 
 
 def _answers(
@@ -213,10 +218,10 @@ def _marks(said: Mapping[str, JSON], answer: Submission, *, is_current: bool) ->
             )
 
 
-def _audit(said: Mapping[str, JSON], answer: Submission) -> Audit:
+def _audit(said: Mapping[str, JSON], answer: Submission, account: str | None) -> Audit:
     word = str(said["last_action"])
     return Audit(
-        external_id=audit_id(said),
+        external_id=audit_id(said, account),
         raw_of=answer.raw_of,
         task=answer.task,
         campaign=answer.campaign,
@@ -229,10 +234,14 @@ def _audit(said: Mapping[str, JSON], answer: Submission) -> Audit:
     )
 
 
-def _edited_since(said: Mapping[str, JSON]) -> bool:
-    """The author changed the answer after the verdict, which Label Studio leaves standing (§8)."""
-    author, judge = person(said.get("completed_by")), person(said.get("last_created_by"))
-    return author != judge and person(said.get("updated_by")) == author
+def _review_status(judged: list[Mapping[str, JSON]]) -> ReviewStatus:
+    """A verdict stays when the author changes the answer later (§8): then nobody has reviewed what is there now."""
+    for said in judged:
+        author = person(said.get("completed_by"))
+        if author != person(said.get("last_created_by")) and author == person(said.get("updated_by")):
+            return ReviewStatus.NOT_REVIEWED
+    results = {VERDICTS[said["last_action"]].value for said in judged}
+    return ReviewStatus.MIXED if len(results) > 1 else ReviewStatus(results.pop() if results else "NOT_REVIEWED")
 
 
 def _status(task: Mapping[str, JSON], *, answers: int) -> tuple[TaskStatus, str | None]:

@@ -71,7 +71,11 @@ def _cut(row: Row, query: Mapping[str, str]) -> Row:
     """``include`` cuts tasks and, as the real one does, the annotations inside them."""
     names = set(filter(None, query.get("include", "").split(",")))
     if not names:
-        return row if query.get("fields") == "all" else {k: v for k, v in row.items() if k not in (*_HEAVY, "draft_exists")}
+        return (
+            row
+            if query.get("fields") == "all"
+            else {k: v for k, v in row.items() if k not in (*_HEAVY, "draft_exists")}
+        )
     if query.get("fields") != "all":
         names -= {*_HEAVY, "draft_exists"}
     kept = {key: value for key, value in row.items() if key in names}

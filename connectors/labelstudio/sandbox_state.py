@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from connectors.sandbox import Control
 
@@ -39,7 +39,7 @@ class State:
         """Project and body of webhooks that are due."""
         self._ids = {name: itertools.count(1) for name in ("user", "project", "task", "annotation", "prediction")}
         self._ids |= {name: itertools.count(1) for name in ("draft", "webhook")}
-        self._last = datetime.min
+        self._last = datetime(2000, 1, 1)  # noqa: DTZ001 -- naive UTC throughout
 
     def id(self, table: str) -> int:
         return next(self._ids[table])
@@ -253,8 +253,8 @@ class State:
 def parsed(config: str) -> Row:
     """The controls of a label configuration, and the objects they are about."""
     try:
-        root = ElementTree.fromstring(config)
-    except ElementTree.ParseError:
+        root = ET.fromstring(config)
+    except ET.ParseError:
         raise Fault(400, "Validation error") from None
     objects = {one.get("name"): one for one in root.iter() if (one.get("value") or "").startswith("$")}
     out: Row = {}
@@ -262,7 +262,9 @@ def parsed(config: str) -> Row:
         if name := control.get("toName"):
             words: Iterable[str] = [word for one in control if (word := one.get("value"))]
             about = objects.get(name)
-            inputs = [] if about is None else [{"type": about.tag, "valueType": None, "value": about.get("value", "")[1:]}]
+            inputs = (
+                [] if about is None else [{"type": about.tag, "valueType": None, "value": about.get("value", "")[1:]}]
+            )
             out[control.get("name", "")] = {
                 "type": control.tag,
                 "to_name": [name],

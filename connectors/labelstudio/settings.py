@@ -17,8 +17,8 @@ class Settings:
     page_size: int = 200
     """Tasks a page (§10)."""
     concurrency: int = 4
-    overlap_seconds: float = 30
-    """How far before the end of the last window the next one begins."""
+    overlap_seconds: float = 120
+    """How far before the begin of a pass the next one looks for changes: what is being written then shows late."""
     sweep_seconds: float = 3600
     """How often ids, drafts and counters are compared, for what moves no ``updated_at`` (§4); 0: in every pass."""
 

@@ -21,6 +21,7 @@ def annotation_documents(
     """
     out: list[Annotation] = []
     names = _Names()
+    payload = Ref(Kind.TASK, task_id)
     known: dict[tuple[str, int | None], str] = {}
     for answer in found:
         newer: dict[tuple[str, int | None], str] = {}
@@ -29,7 +30,7 @@ def annotation_documents(
             out.append(
                 Annotation(
                     external_id=external_id,
-                    raw_of=Ref(Kind.TASK, task_id),
+                    raw_of=payload,
                     task=task_id,
                     asset=_asset(assets, mark.frame),
                     campaign=campaign,
@@ -39,7 +40,7 @@ def annotation_documents(
                     label=mark.label,
                     value=mark.value,
                     time_span=mark.time_span,
-                    attributes=dict(mark.attributes),
+                    attributes=mark.attributes,
                 )
             )
             if mark.native_id is not None:

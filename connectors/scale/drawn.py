@@ -53,7 +53,7 @@ def drawn(item: JSON, key: str, place: Place) -> Marks:
     common = {name: value for name, value in item.items() if name != "frames"}
     for index, frame in enumerate(frames):
         own, at = numbered(frame, ("key", *FRAMES))
-        both = common | own
+        both = {**common, **own}
         if isinstance(common.get("attributes"), dict) and isinstance(own.get("attributes"), dict):
             both["attributes"] = common["attributes"] | own["attributes"]
         yield _one(both, key, replace(place, frame=index if at is None else at))
@@ -62,15 +62,21 @@ def drawn(item: JSON, key: str, place: Place) -> Marks:
 def _one(item: Mapping[str, JSON], key: str, place: Place) -> Mark:
     if place.frame is None:
         item, frame = numbered(item, FRAMES)
-        place = replace(place, frame=frame)
+        place = place if frame is None else replace(place, frame=frame)
+    page = integer(item.get("page"))
+    place = place if page is None else replace(place, page=page)
     id_key = next((name for name in IDS if text(item.get(name))), None)
     native_id = text(item[id_key]) if id_key else None
     label = text(item.get("label"))
-    value, told = shape(item, replace(place, page=integer(item.get("page"))))
-    if not isinstance(value, UnmappedValue) and getattr(value, "page", None) is not None:
-        told |= {"page"}
-    told |= {name for name in (id_key, "label" if label else None) if name}
-    rest = {name: item[name] for name in item if name not in told and name != "attributes"}
+    value, told = shape(item, place)
+    told |= {"attributes"}
+    if getattr(value, "page", None) is not None:
+        told.add("page")
+    if id_key:
+        told.add(id_key)
+    if label:
+        told.add("label")
+    rest = {name: item[name] for name in item if name not in told}
     if place.frame is not None and getattr(value, "frame", None) is None:
         rest["frame"] = place.frame
     key = native_id or key
@@ -90,9 +96,9 @@ def beside(attributes: JSON, rest: Mapping[str, JSON]) -> dict[str, JSON]:
     return own | {f"annotation.{name}" if name in own else name: value for name, value in rest.items()}
 
 
-def numbered(item: Mapping[str, JSON], keys: tuple[str, ...]) -> tuple[dict[str, JSON], int | None]:
+def numbered(item: Mapping[str, JSON], keys: tuple[str, ...]) -> tuple[Mapping[str, JSON], int | None]:
     """An object without its frame number, and the number."""
-    found = next((key for key in keys if integer(item.get(key)) is not None), None)
+    found = next((key for key in keys if key in item and integer(item[key]) is not None), None)
     if found is None:
-        return dict(item), None
+        return item, None
     return {key: value for key, value in item.items() if key != found}, integer(item[found])

@@ -45,7 +45,7 @@ class Place:
         return CoordinateUnit.METER if self.input_type is InputType.POINT_CLOUD else CoordinateUnit.PIXEL
 
 
-def shape(mark: Mark, place: Place) -> tuple[AnnotationValue, frozenset[str]]:
+def shape(mark: Mark, place: Place) -> tuple[AnnotationValue, set[str]]:
     """The value of a mark, and the fields that it tells completely."""
     word_key = next((key for key in ("type", "geometry") if text(mark.get(key))), None)
     word = str(mark[word_key]).lower() if word_key else _BY_TASK.get(place.task_type, "")
@@ -54,8 +54,8 @@ def shape(mark: Mark, place: Place) -> tuple[AnnotationValue, frozenset[str]]:
         value = reader(mark, place)
         if value is not None:
             told = {key for key in _TOLD[type(value)] if key in mark and _is_told(key, mark[key])}
-            return value, frozenset(told | {word_key} if word_key else told)
-    return UnmappedValue(shape=word or "annotation", json=mark), frozenset(mark)
+            return value, told | {word_key} if word_key else told
+    return UnmappedValue(shape=word or "annotation", json=mark), set(mark)
 
 
 def coordinate(value: JSON) -> Coordinate | None:
@@ -67,7 +67,8 @@ def coordinate(value: JSON) -> Coordinate | None:
 
 
 def box(mark: Mark, place: Place) -> BoundingBox | None:
-    left, top, width, height = (number(mark.get(key)) for key in ("left", "top", "width", "height"))
+    left, top = number(mark.get("left")), number(mark.get("top"))
+    width, height = number(mark.get("width")), number(mark.get("height"))
     if left is None or top is None or width is None or height is None:
         return None
     return BoundingBox(

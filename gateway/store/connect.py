@@ -80,6 +80,8 @@ async def _connected(url: str, where: str, settings: MongoSettings) -> AsyncIter
 
 def _client(url: str, settings: MongoSettings) -> Any:
     """What the store promises (durable writes, bounded time) stands above the URL's own options."""
+    if not url.startswith(("mongodb://", "mongodb+srv://")):  # else the drivers would take all of it for a host
+        raise StoreError("The MongoDB URL is not valid: it must start with mongodb:// or mongodb+srv://")
     options: dict[str, Any] = {
         "appname": "labelgate",
         "w": "majority",
@@ -109,8 +111,8 @@ def _fault(url: str, problem: Exception) -> str:
 
 def _hosts(url: str) -> str:
     """The hosts of a URL: what may be shown of it."""
-    netloc = urlsplit(url).netloc.rpartition("@")[2]
-    return netloc if re.fullmatch(r"[\w.,:\[\]%-]+", netloc) else "the configured hosts"
+    hosts = unquote(url.partition("://")[2].rpartition("@")[2].partition("/")[0])
+    return hosts if re.fullmatch(r"[\w.,:/\[\]-]+", hosts) else "the configured hosts"
 
 
 def _database(url: str, settings: MongoSettings) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
-from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
+from pymongo import DeleteOne, ReplaceOne, UpdateMany, UpdateOne
 
 from connectors.documents import UNSET, AnyDocument, Kind, Page, Ref, Scope
 from connectors.ids import gid
@@ -61,6 +61,7 @@ class _Statement:
 class _Batch:
     """The operations of one page, gathered before any is sent."""
 
+    inserts: dict[str, list[Stored]] = field(default_factory=lambda: defaultdict(list))
     operations: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     touched: set[str] = field(default_factory=set)
     """Tasks to fold anew."""
@@ -105,10 +106,16 @@ class Writer:
         return batch.counts
 
     async def _flush(self, batch: _Batch, session: Any) -> None:
-        for collection, operations in batch.operations.items():
-            if operations:
-                await self._db[collection].bulk_write(operations, ordered=False, session=session)
-        batch.operations.clear()
+        for collection in batch.inserts.keys() | batch.operations.keys():
+            await self._flush_one(collection, batch, session)
+
+    async def _flush_one(self, collection: str, batch: _Batch, session: Any) -> None:
+        new = batch.inserts.pop(collection, None)
+        if new:
+            await self._db[collection].insert_many(new, ordered=False, session=session)
+        operations = batch.operations.pop(collection, None)
+        if operations:
+            await self._db[collection].bulk_write(operations, ordered=False, session=session)
 
     async def tombstone(self, gone: Sequence[tuple[Kind, str]], *, now: datetime, session: Any) -> Counts:
         """Marks documents (by global id) as deleted, with everything that hangs on them."""
@@ -179,14 +186,16 @@ class Writer:
         new["fetched_at"] = now
         new["run"] = self._run
         batch.counts.created[kind] += 1
-        self._payload(group, batch)
+        payload = next((s.raw for s in reversed(group) if s.raw is not None), None)
+        if payload is not None:
+            batch.inserts["raws"].append({"_id": id_, "json": payload})
         if kind is Kind.SUBMISSION:
             new["said_current"] = new["is_current"]
         if kind is Kind.TASK:
             batch.new_tasks[id_] = new
             batch.touched.add(id_)
         else:
-            batch.operations[COLLECTIONS[kind]].append(InsertOne(new))
+            batch.inserts[COLLECTIONS[kind]].append(new)
             self._touch(kind, new, None, batch)
 
     def _update(self, kind: Kind, stored: Stored, group: Sequence[_Statement], batch: _Batch, now: datetime) -> None:
@@ -309,7 +318,7 @@ class Writer:
             summary = summarize(batch.children.get(id_, ())) if id_ in fresh else children[id_]
             refold(task, summary)
             if id_ in batch.new_tasks:
-                operations.append(InsertOne(task))
+                batch.inserts["tasks"].append(task)
             elif id_ in batch.changed_tasks or task != before:
                 operations.append(ReplaceOne({"_id": id_}, task))
             self._mark_response(task, summary, batch)
@@ -333,9 +342,7 @@ class Writer:
 
     async def _flush_children(self, batch: _Batch, session: Any) -> None:
         for kind in CHILD_KINDS:
-            operations = batch.operations.pop(COLLECTIONS[kind], None)
-            if operations:
-                await self._db[COLLECTIONS[kind]].bulk_write(operations, ordered=False, session=session)
+            await self._flush_one(COLLECTIONS[kind], batch, session)
 
     async def _children(self, tasks: list[str], session: Any) -> dict[str, Children]:
         return await read_children(self._db, tasks, session)

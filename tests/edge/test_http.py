@@ -111,7 +111,10 @@ async def test_what_is_no_request_is_refused(served: Served) -> None:
     assert (await send(content=b'"' + b"[" * 100_000)).status_code == 400
     assert (await send(content=b"[" * 100_000)).status_code == 400
     assert (await send(content=b'{"query":"' + b"\xff" + b'"}')).status_code == 400
-    assert (await send(content=b'{"variables":{"n":' + b"9" * 5000 + b'},"query":"{viewer{name}}"}')).status_code in (200, 400)
+    assert (await send(content=b'{"variables":{"n":' + b"9" * 5000 + b'},"query":"{viewer{name}}"}')).status_code in (
+        200,
+        400,
+    )
 
 
 async def test_get_runs_queries_only(served: Served) -> None:
@@ -260,9 +263,7 @@ async def test_every_answer_has_a_request_id(served: Served) -> None:
     assert found.headers["x-request-id"] != "bad id"
 
 
-async def test_the_deadline_ends_an_operation(
-    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_deadline_ends_an_operation(serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """An operation that takes too long is refused with a clear code."""
     async with serve(limits={"operation_seconds": 0.2}) as served:
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from gateway.store import sockets
 from gateway.store.mongod import find_mongod
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +88,7 @@ def own_mongod(folder: Path, *options: str, data: Path | None = None) -> Iterato
     with (folder / "log").open("wb") as log:
         mongod = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        assert eventually(lambda: address.exists() or mongod.poll() is not None), "mongod did not start"
+        assert eventually(lambda: sockets.answers(address) or mongod.poll() is not None), "mongod did not start"
         assert mongod.poll() is None, (folder / "log").read_text()[-2000:]
         yield f"mongodb://{quote(str(address), safe='')}"
     finally:

@@ -46,7 +46,9 @@ async def one(store: Store, audit: NewAudit, viewer: Viewer = ADMIN) -> Any:
 
 
 def outbox(store: Store, source: LiveSource, **options: Any) -> Outbox:
-    return Outbox(store, {source.name: source}, first_pause=0.01, longest_pause=0.05, chance=random.Random(2), **options)
+    return Outbox(
+        store, {source.name: source}, first_pause=0.01, longest_pause=0.05, chance=random.Random(2), **options
+    )
 
 
 async def drained(store: Store, source: LiveSource, turns: int = 400, **options: Any) -> Outbox:
@@ -99,13 +101,22 @@ async def test_a_fix_becomes_the_answer(store: Store, toy: Any) -> None:
     platform, source = toy
     await one(store, verdict(result="FIXED", fixed_response={"answer": "better"}, has_fixed_response=True))
     answers = await store.db["submissions"].find({"task": "gid://toy/Task/t0"}, sort=[("position", 1)]).to_list(None)
-    assert [(a["response"], a["is_current"]) for a in answers] == [('{"answer":0}', False), ('{"answer":"better"}', True)]
+    assert [(a["response"], a["is_current"]) for a in answers] == [
+        ('{"answer":0}', False),
+        ('{"answer":"better"}', True),
+    ]
     await sync(store, source)
-    assert [a["is_current"] async for a in store.db["submissions"].find({"task": "gid://toy/Task/t0"}, sort=[("position", 1)])] == [False, True]
+    assert [
+        a["is_current"]
+        async for a in store.db["submissions"].find({"task": "gid://toy/Task/t0"}, sort=[("position", 1)])
+    ] == [False, True]
     await drained(store, source)
     await sync(store, source)
     answers = await store.db["submissions"].find({"task": "gid://toy/Task/t0"}, sort=[("position", 1)]).to_list(None)
-    assert [(a["external_id"], a["response"], a["is_current"]) for a in answers] == [("t0/0", '{"answer":0}', False), ("t0/1", '{"answer":"better"}', True)]
+    assert [(a["external_id"], a["response"], a["is_current"]) for a in answers] == [
+        ("t0/0", '{"answer":0}', False),
+        ("t0/1", '{"answer":"better"}', True),
+    ]
 
 
 async def test_the_end_is_the_platforms_own_state(store: Store, toy: Any, opened: Any) -> None:
@@ -114,7 +125,9 @@ async def test_the_end_is_the_platforms_own_state(store: Store, toy: Any, opened
     chance = random.Random(5)
     for number in range(30):
         result = chance.choice(["ACCEPTED", "REJECTED", "FIXED", "COMMENTED"])
-        more: dict[str, Any] = {"fixed_response": {"n": number}, "has_fixed_response": True} if result == "FIXED" else {}
+        more: dict[str, Any] = (
+            {"fixed_response": {"n": number}, "has_fixed_response": True} if result == "FIXED" else {}
+        )
         outcome = await one(store, verdict(f"k{number}", chance.randrange(5), result, comment=f"c{number}", **more))
         assert outcome.verdict is Verdict.DONE, outcome
         if number % 7 == 0:
@@ -129,20 +142,32 @@ async def test_the_end_is_the_platforms_own_state(store: Store, toy: Any, opened
         await sync(fresh, source, full=True)
         ours, theirs = await snapshot(store), await snapshot(fresh)
         for collection in ("tasks", "submissions"):
-            strip = lambda docs: {k: {n: v for n, v in d.items() if n not in ("version", "latest_audit", "last_audited_at", "audit_seq", "h")} for k, d in docs.items()}  # noqa: E731
+            strip = lambda docs: {
+                k: {
+                    n: v
+                    for n, v in d.items()
+                    if n not in ("version", "latest_audit", "last_audited_at", "audit_seq", "h")
+                }
+                for k, d in docs.items()
+            }
             assert strip(ours[collection]) == strip(theirs[collection])
         assert len(ours["audits"]) == len(theirs["audits"]) == 30
     finally:
         await opened.client.drop_database(fresh.db.name)
 
 
-@pytest.mark.parametrize("shares", [{"before": 0.2}, {"after": 0.3}, {"lost": 0.3}, {"before": 0.1, "after": 0.15, "lost": 0.1, "hang": 0.05}])
+@pytest.mark.parametrize(
+    "shares",
+    [{"before": 0.2}, {"after": 0.3}, {"lost": 0.3}, {"before": 0.1, "after": 0.15, "lost": 0.1, "hang": 0.05}],
+)
 async def test_faults_cost_tries_but_never_a_second_effect(shares: dict[str, float], store: Store, toy: Any) -> None:
     """100 verdicts under faults: exactly 100 effects, in order per task, all DELIVERED with their receipt."""
     platform, source = toy
     platform.shares, platform.chance = shares, random.Random(3)
     for number in range(100):
-        await one(store, verdict(f"k{number}", number % 5, "ACCEPTED" if number % 2 else "REJECTED", comment=f"n{number}"))
+        await one(
+            store, verdict(f"k{number}", number % 5, "ACCEPTED" if number % 2 else "REJECTED", comment=f"n{number}")
+        )
     await drained(store, source, lease_seconds=0.5)
     assert len(platform.audits) == 100
     for number in range(5):
@@ -219,8 +244,15 @@ async def test_cancel_withdraws_what_has_not_left(store: Store, toy: Any) -> Non
     outcome = await one(store, verdict(result="FIXED", fixed_response={"a": 1}, has_fixed_response=True))
     assert (await audits.cancel(store, outcome.audit, ADMIN)).verdict is Verdict.DONE
     seen = await task(store)
-    assert (seen["review_status"], seen["audit_count"], seen["response_of"]) == ("NOT_REVIEWED", 0, "gid://toy/Submission/t0/0")
-    assert await store.db["submissions"].count_documents({"task": seen["_id"], "is_current": True, "deleted_at": None}) == 1
+    assert (seen["review_status"], seen["audit_count"], seen["response_of"]) == (
+        "NOT_REVIEWED",
+        0,
+        "gid://toy/Submission/t0/0",
+    )
+    assert (
+        await store.db["submissions"].count_documents({"task": seen["_id"], "is_current": True, "deleted_at": None})
+        == 1
+    )
     await outbox(store, source).turn()
     assert platform.audits == []
     other = await one(store, verdict("k2"))
@@ -238,24 +270,62 @@ REFUSALS: list[tuple[str, NewAudit, Viewer, Verdict, tuple[str, ...]]] = [
     ("no scope", verdict(), Viewer(scopes=frozenset({"read"})), Verdict.FORBIDDEN, ()),
     ("stale", verdict(expected_version="old"), ADMIN, Verdict.STALE, ()),
     ("fixed without answer", verdict(result="FIXED"), ADMIN, Verdict.INVALID, ("fixedResponse",)),
-    ("answer without fixed", verdict(fixed_response=1, has_fixed_response=True), ADMIN, Verdict.INVALID, ("fixedResponse",)),
+    (
+        "answer without fixed",
+        verdict(fixed_response=1, has_fixed_response=True),
+        ADMIN,
+        Verdict.INVALID,
+        ("fixedResponse",),
+    ),
     ("empty comment", verdict(result="COMMENTED", comment=" "), ADMIN, Verdict.INVALID, ("comment",)),
     ("unknown", verdict(result="UNKNOWN"), ADMIN, Verdict.INVALID, ("result",)),
     ("no key", verdict(""), ADMIN, Verdict.INVALID, ("idempotencyKey",)),
     ("negative time", verdict(duration_seconds=-1), ADMIN, Verdict.INVALID, ("durationSeconds",)),
     ("unknown mark", verdict(annotation="gid://toy/Annotation/none"), ADMIN, Verdict.INVALID, ("annotationId",)),
-    ("mark of another task", verdict(annotation="gid://toy/Annotation/t1/m"), ADMIN, Verdict.INVALID, ("annotationId",)),
+    (
+        "mark of another task",
+        verdict(annotation="gid://toy/Annotation/t1/m"),
+        ADMIN,
+        Verdict.INVALID,
+        ("annotationId",),
+    ),
     ("unknown answer", verdict(submission="gid://toy/Submission/none"), ADMIN, Verdict.INVALID, ("submissionId",)),
-    ("error on an unknown mark", verdict(errors=(NewAuditError(type="LABEL", annotation="gid://toy/Annotation/none"),)), ADMIN, Verdict.INVALID, ("errors", "0", "annotationId")),
-    ("attribute without name", verdict(errors=(NewAuditError(type="ATTRIBUTE"),)), ADMIN, Verdict.INVALID, ("errors", "0", "attribute")),
-    ("label words for a box", verdict(errors=(NewAuditError(type="GEOMETRY", fixed_label="x"),)), ADMIN, Verdict.INVALID, ("errors", "0", "fixedLabel")),
+    (
+        "error on an unknown mark",
+        verdict(errors=(NewAuditError(type="LABEL", annotation="gid://toy/Annotation/none"),)),
+        ADMIN,
+        Verdict.INVALID,
+        ("errors", "0", "annotationId"),
+    ),
+    (
+        "attribute without name",
+        verdict(errors=(NewAuditError(type="ATTRIBUTE"),)),
+        ADMIN,
+        Verdict.INVALID,
+        ("errors", "0", "attribute"),
+    ),
+    (
+        "label words for a box",
+        verdict(errors=(NewAuditError(type="GEOMETRY", fixed_label="x"),)),
+        ADMIN,
+        Verdict.INVALID,
+        ("errors", "0", "fixedLabel"),
+    ),
     ("long comment", verdict(comment="x" * 10_001), ADMIN, Verdict.INVALID, ("comment",)),
-    ("not supported", verdict(annotation="gid://toy/Annotation/t0/m", require_delivery=True), ADMIN, Verdict.UNSUPPORTED, ("result",)),
+    (
+        "not supported",
+        verdict(annotation="gid://toy/Annotation/t0/m", require_delivery=True),
+        ADMIN,
+        Verdict.UNSUPPORTED,
+        ("result",),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("audit", "viewer", "expected", "path"), [pytest.param(*r[1:], id=r[0]) for r in REFUSALS])
-async def test_what_is_refused_leaves_no_trace(audit: NewAudit, viewer: Viewer, expected: Verdict, path: tuple[str, ...], store: Store, toy: Any) -> None:
+async def test_what_is_refused_leaves_no_trace(
+    audit: NewAudit, viewer: Viewer, expected: Verdict, path: tuple[str, ...], store: Store, toy: Any
+) -> None:
     """Each refusal names what is wrong, and neither the store nor the platform has changed."""
     platform, source = toy
     before, calls = await snapshot(store), list(platform.calls)
@@ -297,7 +367,10 @@ async def test_of_two_auditors_one_wins(store: Store, toy: Any) -> None:
     """Two verdicts on the same version at once: one is taken, the other is told that the task has moved."""
     version = (await task(store))["version"]
     outcomes = await asyncio.gather(
-        *(one(store, verdict(f"k{n}", result=result, expected_version=version)) for n, result in enumerate(["ACCEPTED", "REJECTED"]))
+        *(
+            one(store, verdict(f"k{n}", result=result, expected_version=version))
+            for n, result in enumerate(["ACCEPTED", "REJECTED"])
+        )
     )
     assert sorted(outcome.verdict for outcome in outcomes) == [Verdict.DONE, Verdict.STALE]
     assert await store.db["audits"].count_documents({}) == 1
@@ -337,21 +410,47 @@ async def mutate(store: Store, input_: dict[str, Any], viewer: Viewer = ADMIN) -
 async def test_the_mutation_and_its_errors(store: Store, toy: Any) -> None:
     """submitAudit answers with the audit and the task's new state; each refusal is its own type of the union."""
     ref = {"external": {"source": "toy", "externalId": "t0"}}
-    base = {"idempotencyKey": "k", "task": ref, "result": "REJECTED", "comment": "no",
-            "errors": [{"type": "LABEL", "annotationId": "gid://toy/Annotation/t0/m", "fixedLabel": "M", "severity": "CRITICAL"}]}
+    base = {
+        "idempotencyKey": "k",
+        "task": ref,
+        "result": "REJECTED",
+        "comment": "no",
+        "errors": [
+            {"type": "LABEL", "annotationId": "gid://toy/Annotation/t0/m", "fixedLabel": "M", "severity": "CRITICAL"}
+        ],
+    }
     done = await mutate(store, base)
     assert done["__typename"] == "AuditSubmitted"
     audit = done["audit"]
-    assert (done["replayed"], audit["result"], audit["delivery"]) == (False, "REJECTED", {"state": "PENDING", "attempts": 0})
+    assert (done["replayed"], audit["result"], audit["delivery"]) == (
+        False,
+        "REJECTED",
+        {"state": "PENDING", "attempts": 0},
+    )
     assert audit["task"]["reviewStatus"] == "REJECTED"
     assert audit["task"]["latestAudit"] == {"id": audit["id"]}
-    assert audit["errors"] == [{"type": "LABEL", "annotation": {"id": "gid://toy/Annotation/t0/m", "label": "L"}, "originalLabel": "L"}]
+    assert audit["errors"] == [
+        {"type": "LABEL", "annotation": {"id": "gid://toy/Annotation/t0/m", "label": "L"}, "originalLabel": "L"}
+    ]
     assert (await mutate(store, base))["replayed"] is True
     conflict = await mutate(store, base | {"comment": "yes"})
     assert (conflict["__typename"], conflict["audit"]["id"]) == ("IdempotencyConflict", audit["id"])
     stale = await mutate(store, base | {"idempotencyKey": "k2", "expectedVersion": "x"})
-    assert (stale["__typename"], stale["code"], stale["task"]["version"]) == ("StaleTask", "STALE", audit["task"]["version"])
-    unsupported = await mutate(store, {"idempotencyKey": "k3", "task": ref, "result": "ACCEPTED", "annotationId": "gid://toy/Annotation/t0/m", "requireDelivery": True})
+    assert (stale["__typename"], stale["code"], stale["task"]["version"]) == (
+        "StaleTask",
+        "STALE",
+        audit["task"]["version"],
+    )
+    unsupported = await mutate(
+        store,
+        {
+            "idempotencyKey": "k3",
+            "task": ref,
+            "result": "ACCEPTED",
+            "annotationId": "gid://toy/Annotation/t0/m",
+            "requireDelivery": True,
+        },
+    )
     assert (unsupported["__typename"], unsupported["capabilities"]["auditTarget"]) == ("Unsupported", "TASK")
     missing = await mutate(store, base | {"idempotencyKey": "k4", "task": {"id": "gid://toy/Task/none"}})
     assert (missing["__typename"], missing["missing"]) == ("NotFound", "gid://toy/Task/none")
@@ -369,7 +468,12 @@ async def test_refresh_asks_the_platform_once(store: Store, toy: Any) -> None:
     platform.answers["t0"].append({"answer": "changed"})
     ids = ["gid://toy/Task/t0", "gid://toy/Task/t0", "gid://toy/Annotation/t0/m", "gid://nowhere/Task/t"]
     outcomes = await desk.refresh(ids, ADMIN)
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.DONE, Verdict.DONE, Verdict.UNSUPPORTED, Verdict.NOT_FOUND]
+    assert [outcome.verdict for outcome in outcomes] == [
+        Verdict.DONE,
+        Verdict.DONE,
+        Verdict.UNSUPPORTED,
+        Verdict.NOT_FOUND,
+    ]
     assert platform.calls.count("refresh") == 1
     current = await store.db["submissions"].find_one({"task": "gid://toy/Task/t0", "is_current": True})
     assert current["response"] == '{"answer":"changed"}'

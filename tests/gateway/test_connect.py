@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure, PyMongoError
 
 from gateway.store import connect
@@ -32,8 +33,11 @@ def folder() -> Iterator[Path]:
 
 async def refusal(url: str, driver: str) -> str:
     with pytest.raises(StoreError) as refused:
-        async with open_store(mongo_settings(url, driver=driver, connect_timeout=1)):
+        async with open_store(mongo_settings(url, driver=driver, connect_timeout=3)):
             pass
+    with warnings.catch_warnings():  # PyMongo 4.20 drops a socket when it is closed while it connects
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     return str(refused.value)
 
 
@@ -102,7 +106,7 @@ async def test_an_unreachable_server_is_told_soon(driver: str) -> None:
     """Nobody listens: host and reason within the time limit, no password."""
     said = await asyncio.wait_for(refusal("mongodb://me:pa55word@127.0.0.1:9/db?replicaSet=rs0", driver), 10)
     assert said.startswith("MongoDB cannot be reached (127.0.0.1:9): ")
-    assert "refused" in said
+    assert "Errno 111" in said
     assert "pa55word" not in said
 
 
@@ -126,16 +130,15 @@ async def test_wrong_credentials_are_told(mongo_url: str, driver: str) -> None:
 async def test_a_malformed_url_does_not_show_its_password(url: str, driver: str) -> None:
     """The driver's reason may quote a piece of a badly escaped password, so it is not repeated."""
     said = await refusal(url, driver)
-    assert said.startswith("The MongoDB URL is not valid: ")
-    assert "se" not in said.removeprefix(
-        "The MongoDB URL is not valid: check its form, and that user name and password"
+    assert said in (
+        "The MongoDB URL is not valid: check its form, and that user name and password are percent-encoded",
+        "The MongoDB URL is not valid: it must start with mongodb:// or mongodb+srv://",
     )
-    assert "cret" not in said
 
 
 async def test_a_malformed_url_without_secrets_says_why(driver: str) -> None:
     """Where nothing can leak, the driver's own reason helps."""
-    assert "scheme" in (await refusal("http://host/db", driver)).lower()
+    assert "Port contains non-digit characters" in await refusal("mongodb://host:port/db", driver)
 
 
 @pytest.mark.parametrize(
@@ -258,9 +261,9 @@ async def test_a_cancelled_reader_loses_no_change(db: Any) -> None:
 
 
 async def test_a_change_stream_that_cannot_go_on_says_so(db: Any) -> None:
-    """A start before the beginning of MongoDB's history is an error, not silence."""
+    """A token that MongoDB does not take is an error, not silence."""
     with pytest.raises(OperationFailure):
-        async with watch(db, idle_ms=50, start_at_operation_time=Timestamp(1, 1)) as changes:
+        async with watch(db, idle_ms=50, resume_after={"_data": "8263"}) as changes:
             await anext(changes)
 
 

@@ -14,7 +14,9 @@ BASE = datetime(2026, 1, 1)
 RESULTS = ("ACCEPTED", "REJECTED", "FIXED", "COMMENTED")
 
 
-def audit(number: int, result: str = "ACCEPTED", *, ours: bool = True, state: str = "PENDING", **more: Any) -> dict[str, Any]:
+def audit(
+    number: int, result: str = "ACCEPTED", *, ours: bool = True, state: str = "PENDING", **more: Any
+) -> dict[str, Any]:
     out = {
         "_id": f"gid://s/Audit/{number:03d}",
         "result": result,
@@ -39,7 +41,9 @@ def audits(draw: st.DrawFn) -> list[dict[str, Any]]:
             more["annotation"] = draw(st.sampled_from(["a", "b"]))
         if draw(st.integers(0, 3)) == 0:
             more["echoed"] = True
-        state = draw(st.sampled_from(["PENDING", "SENDING", "DELIVERED", "REFUSED", "FAILED", "CANCELED", "NOT_APPLICABLE"]))
+        state = draw(
+            st.sampled_from(["PENDING", "SENDING", "DELIVERED", "REFUSED", "FAILED", "CANCELED", "NOT_APPLICABLE"])
+        )
         out.append(audit(number, draw(st.sampled_from(RESULTS)), ours=draw(st.booleans()), state=state, **more))
     return out
 
@@ -69,7 +73,14 @@ def test_what_the_platform_took_is_the_platforms(said: Said, given_: list[dict[s
     """Once every audit of ours is echoed, status, comments and answer are what the platform says."""
     taken = [one | {"echoed": True} for one in given_]
     folded = fold(said, taken)
-    assert folded["review_status"] == (said.review_status or review_status(newest_first(a for a in taken if a["delivery"]["state"] not in ("REFUSED", "CANCELED") or a["origin"] != "GATEWAY")))
+    assert folded["review_status"] == (
+        said.review_status
+        or review_status(
+            newest_first(
+                a for a in taken if a["delivery"]["state"] not in ("REFUSED", "CANCELED") or a["origin"] != "GATEWAY"
+            )
+        )
+    )
     assert folded["review_comments"] == list(said.review_comments)
     assert folded["response_of"] == said.submission
 
@@ -99,14 +110,19 @@ def test_a_verdict_on_the_task_shows_at_once(said: Said, given_: list[dict[str, 
 def test_delivery_does_not_move_the_version() -> None:
     """The version is about the answer and the verdicts, not about how far a verdict has travelled."""
     said = Said(status="COMPLETED", answer="x")
-    versions = {fold(said, [audit(1, state=state)])["version"] for state in ("PENDING", "SENDING", "DELIVERED", "FAILED")}
+    versions = {
+        fold(said, [audit(1, state=state)])["version"] for state in ("PENDING", "SENDING", "DELIVERED", "FAILED")
+    }
     assert len(versions) == 1
     assert fold(Said(status="COMPLETED", answer="y"), [audit(1)])["version"] not in versions
 
 
 def test_parts_that_differ_are_mixed() -> None:
     """Verdicts on marks: all alike give their word, several give MIXED; each auditor's newest counts."""
-    yes, no = audit(1, "ACCEPTED", ours=False, annotation="a", auditor="p"), audit(2, "REJECTED", ours=False, annotation="b", auditor="p")
+    yes, no = (
+        audit(1, "ACCEPTED", ours=False, annotation="a", auditor="p"),
+        audit(2, "REJECTED", ours=False, annotation="b", auditor="p"),
+    )
     assert review_status(newest_first([yes])) == "ACCEPTED"
     assert review_status(newest_first([yes, no])) == "MIXED"
     changed = audit(3, "ACCEPTED", ours=False, annotation="b", auditor="p")

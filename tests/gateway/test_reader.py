@@ -313,7 +313,7 @@ async def test_every_filter_is_served_by_an_index(
                     comparator(
                         **{
                             op: [
-                                value.get(kind, None) or next(iter(kind), "x")
+                                value.get(kind) or next(iter(kind), "x")
                                 if isinstance(kind, type) and kind not in value
                                 else value.get(kind, "x")
                             ]

@@ -60,19 +60,46 @@ async def seen(db: Any, mongo_url: str) -> Any:
     client: Any = AsyncMongoClient(mongo_url, event_listeners=[watch])
     store = Store(client[db.name])
     await store.prepare()
-    documents: list[Any] = [Annotator(external_id=f"p{n}", name=f"Person {n}", email=f"p{n}@example.org") for n in range(7)]
+    documents: list[Any] = [
+        Annotator(external_id=f"p{n}", name=f"Person {n}", email=f"p{n}@example.org") for n in range(7)
+    ]
     documents += [Campaign(external_id=f"c{n}", name=f"Campaign {n}") for n in range(5)]
     for n in range(PARENTS):
         asset, task, campaign, person = f"a{n}", f"t{n}", f"c{n % 5}", f"p{n % 7}"
         documents += [
             Asset(external_id=asset, name=f"asset {n}", campaign=campaign, raw={"n": n}),
-            Task(external_id=task, campaign=campaign, asset=asset, assets=(asset,), status=TaskStatus.COMPLETED, assignees=(person,), created_at=NOW),
-            Submission(external_id=f"{task}/0", task=task, campaign=campaign, author=person, is_current=True, response={"n": n}),
+            Task(
+                external_id=task,
+                campaign=campaign,
+                asset=asset,
+                assets=(asset,),
+                status=TaskStatus.COMPLETED,
+                assignees=(person,),
+                created_at=NOW,
+            ),
+            Submission(
+                external_id=f"{task}/0", task=task, campaign=campaign, author=person, is_current=True, response={"n": n}
+            ),
             Comment(external_id=f"{task}/c", task=task, campaign=campaign, author=person, text="hm"),
-            Audit(external_id=f"{task}/v", task=task, campaign=campaign, auditor="p0", result=AuditResult.ACCEPTED, audited_at=NOW),
+            Audit(
+                external_id=f"{task}/v",
+                task=task,
+                campaign=campaign,
+                auditor="p0",
+                result=AuditResult.ACCEPTED,
+                audited_at=NOW,
+            ),
         ]
         documents += [
-            Annotation(external_id=f"{task}/{m}", task=task, asset=asset, campaign=campaign, author=person, label=f"L{m}", value=Classification(categories=("x",)))
+            Annotation(
+                external_id=f"{task}/{m}",
+                task=task,
+                asset=asset,
+                campaign=campaign,
+                author=person,
+                label=f"L{m}",
+                value=Classification(categories=("x",)),
+            )
             for m in range(3)
         ]
 
@@ -81,7 +108,9 @@ async def seen(db: Any, mongo_url: str) -> Any:
 
     async with held(store.db, "sync:s", "test") as lease:
         await store_pages(store, pages(), source="s", mode="IMPORT", lease=lease)
-    await store.db["sources"].insert_one({"_id": "s", "platform": "toy", "enabled": True, "health": "OK", "capabilities": {}})
+    await store.db["sources"].insert_one(
+        {"_id": "s", "platform": "toy", "enabled": True, "health": "OK", "capabilities": {}}
+    )
     watch.commands.clear()
     yield store, watch
     await client.close()

@@ -24,9 +24,25 @@ async def filled(store: Store) -> Store:
         documents = [
             Campaign(external_id="c", name=f"Campaign of {source}"),
             Asset(external_id="a/b c", name="asset", campaign="c", raw={"big": 2**80, "x": [None, "\ud800"]}),
-            Task(external_id="t", campaign="c", asset="a/b c", assets=("a/b c",), status=TaskStatus.COMPLETED, created_at=NOW, raw={"t": 1}),
+            Task(
+                external_id="t",
+                campaign="c",
+                asset="a/b c",
+                assets=("a/b c",),
+                status=TaskStatus.COMPLETED,
+                created_at=NOW,
+                raw={"t": 1},
+            ),
             Annotator(external_id="p", name="Pat", email="pat@example.org"),
-            Annotation(external_id="m", task="t", asset="a/b c", campaign="c", author="p", label="L", value=UnmappedValue(shape="odd", json={"k": [1]})),
+            Annotation(
+                external_id="m",
+                task="t",
+                asset="a/b c",
+                campaign="c",
+                author="p",
+                label="L",
+                value=UnmappedValue(shape="odd", json={"k": [1]}),
+            ),
         ]
 
         async def pages(documents: Any = documents) -> Any:
@@ -34,7 +50,9 @@ async def filled(store: Store) -> Store:
 
         async with held(store.db, f"sync:{source}", "test") as lease:
             await store_pages(store, pages(), source=source, mode="IMPORT", lease=lease)
-        await store.db["sources"].insert_one({"_id": source, "platform": "toy", "enabled": True, "health": "OK", "capabilities": {}})
+        await store.db["sources"].insert_one(
+            {"_id": source, "platform": "toy", "enabled": True, "health": "OK", "capabilities": {}}
+        )
     return store
 
 
@@ -47,7 +65,10 @@ async def ask(store: Store, text: str, *, viewer: Viewer | None = None, **variab
 
 async def test_every_kind_is_found_by_its_global_id(filled: Store) -> None:
     """node gives back what lists gave, for every type; external ids with spaces and slashes included."""
-    data = await ask(filled, "{ tasks(first: 1) { nodes { id campaign { id } asset { id } source { id } provenance { syncRun { id } } annotations { nodes { id author { id } } } } } }")
+    data = await ask(
+        filled,
+        "{ tasks(first: 1) { nodes { id campaign { id } asset { id } source { id } provenance { syncRun { id } } annotations { nodes { id author { id } } } } } }",
+    )
     task = data["tasks"]["nodes"][0]
     mark = task["annotations"]["nodes"][0]
     ids = {
@@ -60,12 +81,29 @@ async def test_every_kind_is_found_by_its_global_id(filled: Store) -> None:
         "Annotator": mark["author"]["id"],
     }
     for kind, id_ in ids.items():
-        assert await ask(filled, "query ($id: ID!) { node(id: $id) { __typename id } }", id=id_) == {"node": {"__typename": kind, "id": id_}}
-    nodes = await ask(filled, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[*ids.values(), "gid://one/Task/none"])
+        assert await ask(filled, "query ($id: ID!) { node(id: $id) { __typename id } }", id=id_) == {
+            "node": {"__typename": kind, "id": id_}
+        }
+    nodes = await ask(
+        filled, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[*ids.values(), "gid://one/Task/none"]
+    )
     assert nodes["nodes"] == [*({"id": id_} for id_ in ids.values()), None]
 
 
-@pytest.mark.parametrize("id_", ["", "x", "gid://", "gid://one", "gid://one/Task/", "gid://one/Nope/t", "gid://two/Task/none", "gid://one/Task/\0", "t"])
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "",
+        "x",
+        "gid://",
+        "gid://one",
+        "gid://one/Task/",
+        "gid://one/Nope/t",
+        "gid://two/Task/none",
+        "gid://one/Task/\0",
+        "t",
+    ],
+)
 async def test_what_leads_nowhere_is_null(id_: str, filled: Store) -> None:
     """An id that is unknown, malformed or of no kind is null without an error."""
     assert await ask(filled, "query ($id: ID!) { node(id: $id) { id } }", id=id_) == {"node": None}
@@ -86,13 +124,19 @@ async def test_external_ids_name_things(filled: Store) -> None:
 
 async def test_entities_by_both_keys(filled: Store) -> None:
     """Federation references by id and by sourceName and externalId; unknown ones are null."""
-    text = "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Task { id status } ... on Campaign { name } } }"
-    data = await ask(filled, text, r=[
-        {"__typename": "Task", "id": "gid://one/Task/t"},
-        {"__typename": "Task", "sourceName": "two", "externalId": "t"},
-        {"__typename": "Campaign", "sourceName": "two", "externalId": "c"},
-        {"__typename": "Task", "sourceName": "two", "externalId": "none"},
-    ])
+    text = (
+        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Task { id status } ... on Campaign { name } } }"
+    )
+    data = await ask(
+        filled,
+        text,
+        r=[
+            {"__typename": "Task", "id": "gid://one/Task/t"},
+            {"__typename": "Task", "sourceName": "two", "externalId": "t"},
+            {"__typename": "Campaign", "sourceName": "two", "externalId": "c"},
+            {"__typename": "Task", "sourceName": "two", "externalId": "none"},
+        ],
+    )
     assert data["_entities"] == [
         {"id": "gid://one/Task/t", "status": "COMPLETED"},
         {"id": "gid://two/Task/t", "status": "COMPLETED"},
@@ -115,9 +159,14 @@ async def test_scopes_hide_payloads_and_people(filled: Store) -> None:
     viewer = Viewer(scopes=frozenset({"read"}))
     text = '{ task(by: { id: "gid://one/Task/t" }) { provenance { raw } annotations { nodes { author { name email identities { id } } } } } }'
     task = (await ask(filled, text, viewer=viewer))["task"]
-    assert task == {"provenance": {"raw": None}, "annotations": {"nodes": [{"author": {"name": "Pat", "email": None, "identities": []}}]}}
+    assert task == {
+        "provenance": {"raw": None},
+        "annotations": {"nodes": [{"author": {"name": "Pat", "email": None, "identities": []}}]},
+    }
     context = Context(reader=filled.reader, viewer=viewer)
-    result = await build().execute('{ annotators(where: { email: { contains: "@" } }) { totalCount } }', context_value=context)
+    result = await build().execute(
+        '{ annotators(where: { email: { contains: "@" } }) { totalCount } }', context_value=context
+    )
     assert result.errors is not None
     assert result.errors[0].extensions == {"code": "FORBIDDEN", "requiredScope": "people:read"}
 

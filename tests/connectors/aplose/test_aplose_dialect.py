@@ -38,7 +38,7 @@ async def test_everything_quoted_blank_lines_and_a_hint() -> None:
     assert run.skipped == []
 
 
-@pytest.mark.parametrize(("encoding", "text"), [("cp1252", "cœur — écho’s"), ("latin-1", "\x81 écho")])
+@pytest.mark.parametrize(("encoding", "text"), [("cp1252", "cœur — écho"), ("latin-1", "\x81 écho")])
 async def test_files_of_other_encodings_are_read_and_reported(encoding: str, text: str) -> None:
     """Bytes that are no UTF-8 are Windows-1252, else Latin-1; one report says where they begin, and no row is lost."""
     rows = [row(), row(annotation=text), row(annotation=text)]
@@ -48,6 +48,20 @@ async def test_files_of_other_encodings_are_read_and_reported(encoding: str, tex
         "x.csv: 2 lines are not valid UTF-8 (first line 3) and were read as Windows-1252; nothing is left out"
     ]
     assert run.pages[-1].completes is not None
+
+
+async def test_broken_utf_16_is_marked_and_reported() -> None:
+    """Half a character stands for what is lost; U+FFFD that somebody wrote is nobody's damage."""
+    data = table(row(annotation="x\ufffdy"), row(annotation="a#b")).encode("utf-16")
+    assert labels(await ingest(source("x.csv", data))) == ["x\ufffdy", "a#b"]
+    run = await ingest(source("x.csv", data.replace("#".encode("utf-16-le"), b"\x00\xd8")))
+    assert labels(run) == ["x\ufffdy", "a\ufffdb"]
+    assert run.reasons == [
+        (
+            "x.csv: 1 lines are not valid UTF-16 (first line 3) and were read with a mark in place of what is broken;"
+            " nothing is left out"
+        )
+    ]
 
 
 async def test_one_bad_byte_does_not_change_other_rows() -> None:
@@ -93,6 +107,15 @@ async def test_an_open_quote_takes_no_rows_with_it() -> None:
     assert [record.where for record in run.skipped] == ["x.csv row 2"]
 
 
+async def test_a_row_of_two_lines_with_a_field_too_many() -> None:
+    """Its lines are reported one by one, and the row after it is kept."""
+    text = table(row(comments="first\nsecond |- ana"), row(annotation="Next")).replace(",ANNOTATION", ",,ANNOTATION", 1)
+    run = await ingest(source("x.csv", text))
+    assert labels(run) == ["Next"]
+    assert [record.where for record in run.skipped] == ["x.csv row 2", "x.csv row 3"]
+    assert run.reasons[0] == "x.csv row 2: 28 fields where the header has 27"
+
+
 async def test_a_comment_may_run_over_many_lines() -> None:
     """Line breaks in a comment of 255 characters at most (§1)."""
     long = "\n" * (MOST - 50) + " |- ana"
@@ -117,8 +140,10 @@ async def test_rows_of_another_delimiter_are_one_report() -> None:
     run = await ingest(source("x.csv", head + "\r\n" + body.replace(",", ";")))
     assert run.documents == []
     assert run.reasons == [
-        "x.csv: none of the 100 rows fits the header (27 columns separated by ','); "
-        "the first: 1 fields where the header has 27"
+        (
+            "x.csv: none of the 100 rows fits the header (27 columns separated by ',');"
+            " the first: 1 fields where the header has 27"
+        )
     ]
 
 
@@ -243,6 +268,23 @@ async def test_what_fits_nowhere_is_reported() -> None:
     assert len(run.of(Annotation)) == 2
     assert run.reasons == ["x.csv row 4: 1 fields where the header has 14"]
     assert run.skipped[0].raw == ["some note"]
+
+
+async def test_a_line_of_version_1_with_commas_beyond_reason() -> None:
+    """Neither a row nor part of one: reported, and soon."""
+    text = plain(row("A14", comments="a, b |- ana"), row("A14")) + "\nGulf" + ",x" * 200 + "\nGulf" + ",y" * 2000
+    run = await ingest(source("x.csv", text))
+    assert len(run.of(Annotation)) == 2
+    assert run.reasons == [f"x.csv row {n}: {m} fields where the header has 14" for n, m in ((4, 201), (5, 2001))]
+
+
+async def test_a_note_between_rows_of_the_oldest_layouts() -> None:
+    """Without comments no row goes on in the next line."""
+    run = await ingest(
+        source("x.csv", plain(row("A8", annotation="a,b")) + "\nsome note\n" + ",".join(row("A8").values()))
+    )
+    assert labels(run) == ["a,b", "Whistle"]
+    assert run.reasons == ["x.csv row 3: 1 fields where the header has 8"]
 
 
 async def test_a_resaved_old_layout_is_quoted() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aplose_checks import comment_row, ingest, mark, row, source, table
+from aplose_checks import assert_consistent, comment_row, ingest, mark, row, source, table
 
+from connectors.aplose import places, traits
 from connectors.aplose.layouts import LAYOUTS
 from connectors.documents import (
     UNSET,
@@ -129,6 +130,12 @@ async def test_unreadable_cells_do_not_lose_the_row() -> None:
     assert (found.time_span, found.frequency_span) == (None, Span(100.0))
     assert found.confidence is not None
     assert (found.confidence.label, found.confidence.level) == ("sure", None)
+
+
+async def test_blanks_around_numbers_are_no_damage() -> None:
+    """They change nothing, so nothing is said about them."""
+    found = await mark(start_time=" 10.5 ")
+    assert (found.time_span, "repaired" in found.attributes) == (Span(10.5, 20.25), False)
 
 
 async def test_decimal_commas_are_repaired_visibly() -> None:
@@ -315,6 +322,58 @@ async def test_recordings_of_one_name_are_told_apart_by_their_start() -> None:
         other: second,
         unknown: None,
     }
+
+
+async def test_a_start_beyond_reason_is_no_start() -> None:
+    """A relative time of years would put the recording into another age."""
+    run = await ingest(source("x.csv", table(row(start_time="1e300"))))
+    assert run.one(Asset).start_at is UNSET
+    assert run.one(Annotation).time_span == Span(1e300, 20.25)
+
+
+async def test_what_was_forgotten_is_stated_again_in_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for places and words is bounded; however small, the documents are the same but for repetitions."""
+    rows = [
+        row(
+            "A36",
+            annotation_id=str(n),
+            filename=f"{n % 7}.wav",
+            annotator=f"p{n % 5}",
+            signal_trend=f"t{n % 3}",
+            type=kind,
+        )
+        for n, kind in enumerate(["BOX", "WEAK", "POINT"] * 20)
+    ]
+    content = source("x.csv", table(*rows))
+    usual = await ingest(content)
+    monkeypatch.setattr(places, "_REMEMBERED", 2)
+    monkeypatch.setattr(traits, "MEMO", 2)
+    forgetful = await ingest(content)
+    assert len(forgetful.documents) > len(usual.documents)
+    assert_consistent(forgetful.documents)
+    assert list(dict.fromkeys((d.kind, d.external_id) for d in forgetful.documents)) == [
+        (d.kind, d.external_id) for d in usual.documents
+    ]
+    assert forgetful.of(Annotation) == usual.of(Annotation)
+
+
+async def test_many_annotators_of_one_recording_are_forgotten_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory for places is bounded by annotators as well as by recordings."""
+    monkeypatch.setattr(places, "_REMEMBERED", 2)
+    run = await ingest(source("x.csv", table(*(row(result_id=str(n), annotator=f"p{n % 20}") for n in range(60)))))
+    assert len(run.of(Task)) > 20
+    assert len({task.external_id for task in run.of(Task)}) == 20
+    assert_consistent(run.documents)
+
+
+async def test_the_same_words_in_both_phases_are_two_comments() -> None:
+    """One person may comment a file alike as annotator and as verifier; the rows alone do not tell them apart."""
+    run = await ingest(
+        source("g_results.csv", table(row(), comment_row())),
+        source("g_results (1).csv", table(row(vera="True"), comment_row())),
+    )
+    assert len({comment.external_id for comment in run.of(Comment)}) == 2
+    assert_consistent(run.documents)
 
 
 async def test_people_are_told_once_with_their_latest_expertise() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from aplose_checks import assert_consistent, ingest, row, source, table
+from aplose_checks import assert_consistent, comment_row, ingest, row, source, table
 
 from connectors.documents import (
     UNSET,
@@ -12,6 +12,7 @@ from connectors.documents import (
     AnnotatorKind,
     Asset,
     Campaign,
+    Comment,
     Kind,
     Ref,
     Task,
@@ -138,9 +139,6 @@ async def test_the_phase_of_a_status_file(files: dict[str, str], options: dict[s
 
 async def test_task_comments_belong_to_the_phase_of_their_export() -> None:
     """Their rows do not say it (§2): verifiers' columns do, in version 3 rows of verification too, else it is told."""
-    from aplose_checks import comment_row
-
-    from connectors.documents import Comment
 
     async def phase(*rows: dict[str, str], **options: str) -> str:
         run = await ingest(source("x.csv", table(*rows)), **options)
@@ -152,6 +150,20 @@ async def test_task_comments_belong_to_the_phase_of_their_export() -> None:
     assert await phase(comment_row("A36"), made) == "Verification"
     assert await phase(comment_row(), row(created_at_phase="VERIFICATION")) == "Annotation"
     assert await phase(comment_row(), row(), phase="VERIFICATION") == "Verification"
+
+
+async def test_status_rows_of_another_delimiter_are_one_report() -> None:
+    """As for results."""
+    run = await ingest(source("x.csv", "\r\n" + status(*["g;a.wav;CREATED;CREATED"] * 30)))
+    assert run.documents == []
+    assert len(run.skipped) == 1
+
+
+async def test_a_big_status_file_comes_in_pages() -> None:
+    """A page is bounded by its documents: recordings and their tasks."""
+    run = await ingest(source("x.csv", status(*(f"g,{n}.wav,CREATED,FINISHED" for n in range(3000)))))
+    assert len(run.of(Task)) == 6000
+    assert max(len(page.documents) for page in run.pages) < 2010
 
 
 async def test_damaged_status_rows() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from connectors.sandbox import serve
 from connectors.scale.sandbox import create
+from tests.connectors.scale import live_scale
 from tests.connectors.scale.scale_client import Client
 
 
@@ -40,3 +41,23 @@ def scale(stage):
 def empty(stage):
     with stage.show(create(tasks=0)) as client:
         yield client
+
+
+@pytest.fixture
+async def platform():
+    """Opens live sources of the sandbox, and closes them."""
+    opened = []
+
+    def open_one(client, **changes):
+        opened.append(live_scale.platform(client, **changes))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        await one.close()
+
+
+@pytest.fixture
+def live(platform):
+    """The same, as the sync engine wants them."""
+    return lambda client, **changes: live_scale.live(platform(client, **changes))

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
+from connectors.coerce import moment
 from connectors.contract import Secret
 from connectors.errors import Retry
 from connectors.scale import CONNECTOR
 from connectors.scale.live import ScaleSource
+from connectors.scale.passes import stamp
 from connectors.scale.settings import Settings
 from connectors.transport import Retries, Timeouts
 from gateway.store.codec import COLLECTIONS
@@ -35,8 +38,8 @@ def platform(client, *, options=None, **changes):
     return ScaleSource(settings(client, **changes), **QUICK | (options or {}))
 
 
-def live(client, **changes):
-    return LiveSource(name=NAME, connector=CONNECTOR, platform=platform(client, **changes))
+def live(source):
+    return LiveSource(name=NAME, connector=CONNECTOR, platform=source)
 
 
 class Stopped(Retry):
@@ -68,6 +71,13 @@ def stopping(source, pages):
 
 async def checkpoint(store):
     return (await store.db["sources"].find_one({"_id": NAME}))["checkpoint"]
+
+
+async def age(store, seconds):
+    """Makes the last pass so much longer ago."""
+    marks = (await checkpoint(store))["marks"]
+    older = {name: stamp(moment(at) - timedelta(seconds=seconds)) for name, at in marks.items()}
+    await store.db["sources"].update_one({"_id": NAME}, {"$set": {"checkpoint.marks": older}})
 
 
 async def living(store):

@@ -10,7 +10,7 @@ from connectors.scale.live import ScaleSource
 from connectors.scale.sandbox import create
 from connectors.scale.sandbox_state import API_KEYS
 from gateway.sync import refresh, sync
-from tests.connectors.scale.live_scale import NAME, checkpoint, dead, live, living, platform, stopping, synced
+from tests.connectors.scale.live_scale import NAME, age, checkpoint, dead, living, stopping, synced
 
 TASKS = "GET /v1/tasks"
 
@@ -20,7 +20,7 @@ def asked(client, route=TASKS):
     return client.sandbox.control.requests.pop(route, 0)
 
 
-async def test_a_full_sync_brings_every_task_with_what_belongs_to_it(scale, store):
+async def test_a_full_sync_brings_every_task_with_what_belongs_to_it(scale, store, live):
     """60 tasks in pages of 25 cost two lists of projects and three pages, and the store holds each payload unchanged."""
     source = live(scale, page_size=25)
     result = await synced(store, source)
@@ -37,11 +37,10 @@ async def test_a_full_sync_brings_every_task_with_what_belongs_to_it(scale, stor
     answers += sum("response" in task and task["status"] != "error" for task in payloads.values())
     assert sum(kind == "submissions" for kind, _ in found) == answers
     assert await dead(store) == set()
-    await source.platform.close()
 
 
 @pytest.mark.parametrize("pages", range(4))
-async def test_a_full_pass_goes_on_where_it_stopped(scale, store, pages):
+async def test_a_full_pass_goes_on_where_it_stopped(scale, store, pages, live):
     """Stopped after any page, the pass goes on at that place, asks for no page twice, and knows what it saw before."""
     source = live(scale, page_size=25)
     await synced(store, stopping(source, pages), state="FAILED")
@@ -56,10 +55,9 @@ async def test_a_full_pass_goes_on_where_it_stopped(scale, store, pages):
     assert sum(kind == "tasks" for kind, _ in await living(store)) == 60 + 2 * fresh
     await synced(store, source)
     assert sum(kind == "tasks" for kind, _ in await living(store)) == 62
-    await source.platform.close()
 
 
-async def test_an_incremental_sync_reads_what_changed(scale, store):
+async def test_an_incremental_sync_reads_what_changed(scale, store, live):
     """Two changed and one new task of 61 come in one page; a second look finds the same three within the overlap."""
     source = live(scale)
     await synced(store, source)
@@ -78,10 +76,9 @@ async def test_an_incremental_sync_reads_what_changed(scale, store):
     assert again.run["progress"]["records"] == 3
     assert again.run["counts"]["updated"] == again.run["counts"]["created"] == 0
     assert ("tasks", f"gid://{NAME}/Task/{new['task_id']}") in await living(store)
-    await source.platform.close()
 
 
-async def test_the_watermark_moves_only_when_every_page_was_read(empty, store):
+async def test_the_watermark_moves_only_when_every_page_was_read(empty, store, live):
     """Stopped in the middle, an incremental pass goes on with its own filter, and keeps the old watermark until it ends.
 
     What changes meanwhile on a page that it has read is found by the pass after.
@@ -104,10 +101,9 @@ async def test_the_watermark_moves_only_when_every_page_was_read(empty, store):
     await synced(store, source)
     done = (await living(store))["tasks", f"gid://{NAME}/Task/{ids[-1]}"]
     assert done["status"] == "COMPLETED"
-    await source.platform.close()
 
 
-async def test_a_change_behind_a_full_pass_is_found_by_the_next(empty, store):
+async def test_a_change_behind_a_full_pass_is_found_by_the_next(empty, store, live):
     """A task that changes after its page was read is not lost, since the watermark is of the time the pass began."""
     ids = empty.act["create_tasks"](count=4)
     source = live(empty, page_size=2, overlap_seconds=0)
@@ -118,10 +114,9 @@ async def test_a_change_behind_a_full_pass_is_found_by_the_next(empty, store):
     assert (await living(store))[key]["status"] == "PENDING"
     result = await synced(store, source)
     assert (result.run["mode"], (await living(store))[key]["status"]) == ("INCREMENTAL", "COMPLETED")
-    await source.platform.close()
 
 
-async def test_a_full_pass_asked_for_does_not_begin_in_the_middle_of_an_incremental_one(empty, store):
+async def test_a_full_pass_asked_for_does_not_begin_in_the_middle_of_an_incremental_one(empty, store, live):
     """What an unfinished incremental pass left is no place in a full one."""
     ids = empty.act["create_tasks"](count=4)
     source = live(empty, page_size=2)
@@ -134,10 +129,9 @@ async def test_a_full_pass_asked_for_does_not_begin_in_the_middle_of_an_incremen
     since = {"version": 1, "pass": {"full": False, "todo": [{"batch": "x"}]}, "then": {}}
     pages = [page async for page in source.platform.fetch(since, full=True)]
     assert [page.completes is not None for page in pages] == [False, False, True]
-    await source.platform.close()
 
 
-async def test_a_place_that_scale_no_longer_knows_means_from_the_start(scale, store):
+async def test_a_place_that_scale_no_longer_knows_means_from_the_start(scale, store, live):
     """A refused token begins the listing anew instead of failing for ever; every task is there at the end."""
     source = live(scale, page_size=25)
     await synced(store, stopping(source, 2), state="FAILED")
@@ -147,23 +141,21 @@ async def test_a_place_that_scale_no_longer_knows_means_from_the_start(scale, st
     assert asked(scale) == 4
     assert sum(kind == "tasks" for kind, _ in await living(store)) == 60
     assert await dead(store) == set()
-    await source.platform.close()
 
 
-async def test_a_checkpoint_that_is_not_ours_reads_everything(scale):
+async def test_a_checkpoint_that_is_not_ours_reads_everything(scale, platform):
     """An incremental pass from a checkpoint of another version lists all tasks, and claims no completeness."""
     source = platform(scale)
     pages = [page async for page in source.fetch({"version": 99, "marks": {"updated": "2030-01-01"}}, full=False)]
     assert sum(page.records for page in pages) == 60
     assert [page.completes for page in pages] == [None, None]
     assert pages[-1].checkpoint["marks"].keys() == {"updated", "audits", "reviews"}
-    await source.close()
 
 
 # --- modes, and what is gone --------------------------------------------------------------------------------------
 
 
-async def test_each_key_sees_the_objects_of_its_own_mode(scale, store):
+async def test_each_key_sees_the_objects_of_its_own_mode(scale, store, live):
     """A live key finds nothing that the test key made: no task, no project, not by id either."""
     task = scale.act["list_tasks"]()[0]["task_id"]
     other = scale.act["create_task"](mode="live")
@@ -178,10 +170,9 @@ async def test_each_key_sees_the_objects_of_its_own_mode(scale, store):
         (Kind.CAMPAIGN, "Harbour Vessels"),
     ]
     assert page.documents == []
-    await source.platform.close()
 
 
-async def test_what_disappears_is_gone_after_a_whole_pass_only(scale, store):
+async def test_what_disappears_is_gone_after_a_whole_pass_only(scale, store, live):
     """Nothing is deleted at Scale; under another key an incremental pass takes nothing away and a full one everything."""
     source = live(scale)
     await synced(store, source)
@@ -194,11 +185,9 @@ async def test_what_disappears_is_gone_after_a_whole_pass_only(scale, store):
     assert await dead(store) == set(before)
     await synced(store, source, full=True)
     assert await living(store) == before
-    await source.platform.close()
-    await other.platform.close()
 
 
-async def test_a_pass_that_could_not_read_a_task_takes_nothing_away(scale, store):
+async def test_a_pass_that_could_not_read_a_task_takes_nothing_away(scale, store, live):
     """A task that comes without its type and parameters is reported, and neither it nor another is taken for gone."""
     source = live(scale)
     await synced(store, source)
@@ -211,10 +200,9 @@ async def test_a_pass_that_could_not_read_a_task_takes_nothing_away(scale, store
     assert [(one["external_id"], one["where"]) for one in skipped] == [
         (broken["docs"][0]["task_id"], f"GET /tasks: {broken['docs'][0]['task_id']}")
     ]
-    await source.platform.close()
 
 
-async def test_what_came_by_itself_during_a_full_pass_is_not_gone(empty, store):
+async def test_what_came_by_itself_during_a_full_pass_is_not_gone(empty, store, live):
     """A task made while the pass went on, and read because a callback named it, survives the end of the pass."""
     ids = empty.act["create_tasks"](count=4, complete=True)
     source = live(empty, page_size=2)
@@ -227,13 +215,12 @@ async def test_what_came_by_itself_during_a_full_pass_is_not_gone(empty, store):
     found = await living(store)
     assert found["tasks", f"gid://{NAME}/Task/{new}"]["status"] == "COMPLETED"
     assert found["tasks", f"gid://{NAME}/Task/{ids[-1]}"]["review_status"] == "ACCEPTED"
-    await source.platform.close()
 
 
 # --- projects ---------------------------------------------------------------------------------------------------
 
 
-async def test_projects_and_what_tasks_say_of_them_do_not_fight(scale, store):
+async def test_projects_and_what_tasks_say_of_them_do_not_fight(scale, store, live):
     """Whichever comes first, the campaign is what the project says; archived ones are told by the list they are in."""
     scale.post("/projects", json={"type": "videoannotation", "name": "Tides", "params": {"instruction": "Follow it."}})
     source = live(scale)
@@ -256,7 +243,6 @@ async def test_projects_and_what_tasks_say_of_them_do_not_fight(scale, store):
     again = await synced(store, source, full=True)
     assert again.run["kinds"].get("Campaign", {}).get("updated", 0) == 0
     assert await living(store) == found
-    await source.platform.close()
 
 
 # --- the second nets ------------------------------------------------------------------------------------------------
@@ -288,40 +274,49 @@ async def reviewed(store, task):
     return (await living(store))["tasks", f"gid://{NAME}/Task/{task}"]["review_status"]
 
 
-async def test_an_audit_that_moves_no_timestamp_is_found_through_its_batch(scale, store, still):
+async def test_an_audit_that_moves_no_timestamp_is_found_through_its_batch(scale, store, still, live):
     """The batch says when it was last audited; its tasks are read again, also for audits by Scale's own people."""
     task = old_task(scale, batch="cliff A", project="Bird Counts: cliffs/50% zoom")
-    source = live(scale, audited_batches_seconds=0.001, reviewed_tasks_seconds=0, overlap_seconds=0)
+    source = live(scale)
     await synced(store, source)
     in_batch = sum(one.get("batch") == "cliff A" for one in scale.act["list_tasks"]())
-    scale.sandbox.control.clock.advance(2)  # the Date header counts whole seconds
     scale.act["add_audit"](task_id=task, result="accepted", source="scale")
-    result = await synced(store, source)
-    assert result.run["progress"]["records"] == in_batch > 2
+    await age(store, 890)
+    assert (await synced(store, source)).run["progress"]["records"] == 0
+    assert asked(scale, "GET /v1/batches") == 0
+    await age(store, 20)
+    assert (await synced(store, source)).run["progress"]["records"] == in_batch > 2
     assert await reviewed(store, task) == "ACCEPTED"
-    await source.platform.close()
 
 
-async def test_an_audit_that_moves_no_timestamp_is_found_by_reading_all_reviewed_tasks(scale, store, still):
+async def test_an_audit_that_moves_no_timestamp_is_found_by_reading_all_reviewed_tasks(scale, store, still, live):
     """Without a batch, the reading of everything that has a review status finds it, when it is time for one."""
     task = old_task(scale)
-    quiet = live(scale, audited_batches_seconds=0, reviewed_tasks_seconds=3600, overlap_seconds=0)
-    await synced(store, quiet)
+    source = live(scale)
+    await synced(store, source)
     scale.act["add_audit"](task_id=task, result="rejected")
-    asked(scale)
-    result = await synced(store, quiet)
-    assert (result.run["progress"]["records"], asked(scale)) == (0, 1)
+    await age(store, 21_590)
+    assert (await synced(store, source)).run["progress"]["records"] == 0
     assert await reviewed(store, task) == "NOT_REVIEWED"
-    source = live(scale, audited_batches_seconds=0, reviewed_tasks_seconds=0.001, overlap_seconds=0)
+    await age(store, 20)
     with_status = sum(bool(one.get("customer_review_status")) for one in scale.act["list_tasks"]())
-    result = await synced(store, source)
-    assert result.run["progress"]["records"] == with_status
+    assert (await synced(store, source)).run["progress"]["records"] == with_status
     assert await reviewed(store, task) == "REJECTED"
-    for one in (quiet, source):
-        await one.platform.close()
 
 
-async def test_the_nets_cost_nothing_until_they_are_due(scale, store):
+async def test_the_nets_can_be_taken_in(scale, store, still, live):
+    """With both at 0 seconds, only a full pass finds such an audit."""
+    task = old_task(scale)
+    source = live(scale, audited_batches_seconds=0, reviewed_tasks_seconds=0)
+    await synced(store, source)
+    scale.act["add_audit"](task_id=task, result="rejected")
+    await age(store, 10**6)
+    assert (await synced(store, source)).run["progress"]["records"] == 0
+    await synced(store, source, full=True)
+    assert await reviewed(store, task) == "REJECTED"
+
+
+async def test_the_nets_cost_nothing_until_they_are_due(scale, store, live):
     """Within their time, an incremental pass without changes is two lists of projects and one empty page."""
     source = live(scale)
     await synced(store, source)
@@ -329,48 +324,46 @@ async def test_the_nets_cost_nothing_until_they_are_due(scale, store):
         result = await synced(store, source)
         assert result.run["counts"]["requests"] == 3
     assert asked(scale, "GET /v1/batches") == 0
-    await source.platform.close()
 
 
-async def test_many_audited_batches_are_left_to_the_reading_of_all_reviewed_tasks(empty, store, still):
+async def test_many_audited_batches_are_left_to_the_reading_of_all_reviewed_tasks(empty, store, still, live):
     """Over a hundred of them cost only their list; the audits are found when all reviewed tasks are read."""
     empty.post("/projects", json={"type": "imageannotation", "name": "P", "params": {"instruction": "i"}})
     tasks = []
     for number in range(101):
         empty.post("/batches", json={"project": "P", "name": f"b{number}"})
         tasks.append(old_task(empty, batch=f"b{number}"))
-    source = live(empty, audited_batches_seconds=0.001, reviewed_tasks_seconds=0, overlap_seconds=0)
+    source = live(empty)
     await synced(store, source)
-    mark = (await checkpoint(store))["marks"]["audits"]
-    empty.sandbox.control.clock.advance(2)
     for task in tasks:
         empty.act["add_audit"](task_id=task, result="accepted")
+    await age(store, 1000)
+    mark = (await checkpoint(store))["marks"]["audits"]
     asked(empty)
     await synced(store, source)
     assert (asked(empty, "GET /v1/batches"), asked(empty)) == (2, 1)
     assert (await checkpoint(store))["marks"]["audits"] == mark
-    sweeping = live(empty, audited_batches_seconds=0.001, reviewed_tasks_seconds=0.001, overlap_seconds=0)
-    await synced(store, sweeping)
-    assert asked(empty) == 3
-    assert await reviewed(store, tasks[50]) == "ACCEPTED"
-    for one in (source, sweeping):
-        await one.platform.close()
-
-
-async def test_a_scale_without_the_filter_for_audited_batches_is_synced_all_the_same(scale, store, caplog):
-    """The filter is known to one SDK only; where it is refused, the log says so and the pass goes on."""
-    source = live(scale, audited_batches_seconds=0.001, overlap_seconds=0)
+    await age(store, 21_600)
     await synced(store, source)
+    assert (asked(empty, "GET /v1/batches"), asked(empty)) == (2, 3)
+    assert (await checkpoint(store))["marks"]["audits"] > mark
+    assert await reviewed(store, tasks[50]) == "ACCEPTED"
+
+
+async def test_a_scale_without_the_filter_for_audited_batches_is_synced_all_the_same(scale, store, caplog, live):
+    """The filter is known to one SDK only; where it is refused, the log says so and the pass goes on."""
+    source = live(scale)
+    await synced(store, source)
+    await age(store, 1000)
     scale.sandbox.control.inject(status=400, path="/v1/batches")
     await synced(store, source)
     assert "audited batches cannot be asked for" in caplog.text
-    await source.platform.close()
 
 
 # --- declared, and on demand ----------------------------------------------------------------------------------------
 
 
-async def test_the_connector_declares_what_it_does(scale):
+async def test_the_connector_declares_what_it_does(scale, platform):
     """Settings of the sandbox open a source; it says honestly that fixes and errors of marks do not travel."""
     source = platform(scale)
     able = source.capabilities
@@ -381,20 +374,19 @@ async def test_the_connector_declares_what_it_does(scale):
     assert not platform(scale, callback_auth_key="").capabilities.webhooks
     health = await source.check()
     assert (health.version, health.account) == ("v1", "test mode")
-    await source.close()
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"page_size": 101}, {"page_size": 0}, {"concurrency": 0}, {"requests_per_minute": 0}, {"overlap_seconds": -1}],
 )
-def test_settings_that_make_no_sense_are_refused(scale, wrong):
+def test_settings_that_make_no_sense_are_refused(scale, wrong, platform):
     """Each is named before anything is asked."""
     with pytest.raises(ValueError, match=next(iter(wrong)) if "seconds" not in next(iter(wrong)) else "seconds"):
         platform(scale, **wrong)
 
 
-async def test_single_things_are_read_on_demand(scale):
+async def test_single_things_are_read_on_demand(scale, platform):
     """Tasks with all that belongs to them, projects; unknown ones are gone, and an asset cannot be asked for."""
     task = next(task for task in scale.act["list_tasks"]() if task.get("prior_responses"))
     source = platform(scale)
@@ -415,16 +407,17 @@ async def test_single_things_are_read_on_demand(scale):
         (Kind.TASK, "a/b?c"),
         (Kind.CAMPAIGN, "nowhere"),
     }
-    assert [(one.external_id, one.reason) for one in page.skipped] == [("x", "Scale cannot be asked for a single asset")]
+    assert [(one.external_id, one.reason) for one in page.skipped] == [
+        ("x", "Scale cannot be asked for a single asset")
+    ]
     kinds = [document.kind for document in page.documents]
     assert kinds.count(Kind.TASK) == 1
     assert kinds.count(Kind.AUDIT) == len(task["audits"])
     assert {d.external_id for d in page.documents if d.kind is Kind.CAMPAIGN and not d.facet} == {refs[4][1]}
     assert page.checkpoint is None
-    await source.close()
 
 
-async def test_a_404_that_is_not_scales_own_takes_nothing_away(scale, store):
+async def test_a_404_that_is_not_scales_own_takes_nothing_away(scale, store, live):
     """A web server that knows nothing of Scale's API says nothing about tasks."""
     source = live(scale)
     await synced(store, source)
@@ -433,10 +426,9 @@ async def test_a_404_that_is_not_scales_own_takes_nothing_away(scale, store):
     with pytest.raises(Exception, match="is the url right"):
         await refresh(store, source, [(Kind.TASK, scale.act["list_tasks"]()[0]["task_id"])])
     assert await living(store) == before
-    await source.platform.close()
 
 
-async def test_a_thousand_tasks_cost_ten_pages(stage, store):
+async def test_a_thousand_tasks_cost_ten_pages(stage, store, live):
     """Requests grow with pages, not with tasks, and what is known costs no write."""
     with stage.show(create(tasks=1000)) as client:
         source = live(client)
@@ -444,4 +436,3 @@ async def test_a_thousand_tasks_cost_ten_pages(stage, store):
         assert result.run["counts"]["requests"] == 12
         again = await sync(store, source, full=True)
         assert again.run["counts"]["created"] == again.run["counts"]["updated"] == again.run["counts"]["deleted"] == 0
-        await source.platform.close()

@@ -2,7 +2,7 @@
 
 import io
 import json
-from pathlib import Path
+from functools import partial
 
 import pytest
 
@@ -272,7 +272,7 @@ class Broken(io.RawIOBase):
     ("opened", "wanted", "reason"),
     [
         (gone, [], "cannot be opened: [Errno 2] No such file or directory"),
-        (lambda: Path(OWN).open("rb"), [], "cannot be opened: [Errno 21] Is a directory"),
+        (partial(OWN.open, "rb"), [], "cannot be opened: [Errno 21] Is a directory"),
         (Broken, WANTED[:1], "the file cannot be read on: [Errno 5] Input/output error"),
     ],
 )

@@ -71,7 +71,7 @@ def plain(value):
     return json.dumps(value, sort_keys=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TASKS)
 def test_any_task_is_mapped_with_unique_ids_and_whole_references(payload):
     """Whatever the fields hold: one task with its payload untouched, no id twice, every reference inside the page."""
@@ -99,7 +99,7 @@ def test_any_task_is_mapped_with_unique_ids_and_whole_references(payload):
         assert {error.annotation for error in audit.errors if error.annotation} <= annotations
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TASKS)
 def test_mapping_twice_gives_the_same(payload):
     """Documents are a function of the payload: also of its copy through JSON text."""
@@ -107,7 +107,7 @@ def test_mapping_twice_gives_the_same(payload):
     assert repr(task_documents(payload)) == repr(task_documents(again))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TASKS)
 def test_normalised_values_are_fit_for_the_store(payload):
     """Numbers are finite, whole numbers fit GraphQL's Int, times carry their offset, names are strings."""
@@ -137,7 +137,7 @@ def check(value):
         assert isinstance(value, str | frozenset | Coordinate | Span)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TASKS, JSONS.filter(lambda value: value is not None))
 def test_a_fix_renames_nothing(payload, fixed):
     """Pushing the response into the prior responses leaves every older id as it was."""
@@ -152,7 +152,7 @@ def test_a_fix_renames_nothing(payload, fixed):
         assert [document.external_id for document in of_kind(kind, task_documents(after))][: len(ids)] == ids
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(NAMES, JSONS), st.text(min_size=1))
 def test_any_project_is_mapped(more, name):
     """Whatever its history holds."""
@@ -161,7 +161,7 @@ def test_any_project_is_mapped(more, name):
     assert project_document({"name": name, "param_history": [more]}).external_id == name
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(NAMES, JSONS)
 def test_no_answer_goes_unseen(key, value):
     """Whatever one key of a response holds: every word in it is in a mark (but for the combined image of masks)."""
