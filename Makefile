@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PYTEST := LABELGATE_REQUIRE_SDKS=1 $(BIN)/python -m pytest
 
-.PHONY: help venv sdks demo demo-once test format lint types imports sdl bench test-labelstudio clean
+.PHONY: help venv sdks demo demo-once test format lint types imports sdl bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the chores
@@ -13,7 +13,7 @@ help:  ## list the chores
 
 .venv/ready-run: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "labelgate needs Python 3.11 or newer on the PATH, or PYTHON=/path/to/it"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
@@ -23,7 +23,7 @@ help:  ## list the chores
 
 # The platforms' own SDKs live apart: the Kili SDK needs an older graphql-core than Strawberry does.
 .venv-sdks/ready: tests/sdks/constraints.txt
-	test -x .venv-sdks/bin/python || $(PYTHON) -m venv .venv-sdks
+	test -x .venv-sdks/bin/pip || $(PYTHON) -m venv .venv-sdks || { rm -rf .venv-sdks; exit 1; }
 	.venv-sdks/bin/python -m pip install --quiet --disable-pip-version-check -r tests/sdks/constraints.txt
 	.venv-sdks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv-sdks/kili-26.2.0 kili==26.2.0
 	mkdir -p .venv-sdks/src

@@ -1,4 +1,4 @@
-"""The demo: the sample exports of every platform into MongoDB, and one question across all of them."""
+"""The demo: sample exports and live platforms into MongoDB, one question across all of them, an audit that travels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from rich.console import Console
 from connectors.contract import Connector
 from connectors.discovery import discover, sample_files
 from gateway.app import EVERYTHING
+from gateway.demo_live import judge, miniatures, sync_all
 from gateway.imports import gathered, run_import
 from gateway.runtime import open_store
 from gateway.serving import serve_store
 from gateway.settings import load
 from gateway.store.store import Store
 from gateway.terminal import print_table, progress
+from gateway.worker import Worker
 from schema.build import build
 from schema.context import Context
 from schema.ports import Viewer
@@ -52,15 +54,24 @@ async def demo(config: str | None, *, once: bool, port: int) -> None:
     began = time.monotonic()
     settings = load(config)
     console = Console()
-    async with open_store(settings) as store:
+    viewer = Viewer(name="demo", scopes=EVERYTHING)
+    async with open_store(settings) as store, miniatures() as live:
         for connector in discover().values():
             if connector.samples and connector.read:
                 await _import_samples(store, connector)
+        await sync_all(store, live)
         await _summary(store)
-        await _answer(store, console)
+        await _answer(store, console, viewer)
+        await judge(store, live, viewer)
         console.print(f"ready after {time.monotonic() - began:.1f} s", style="dim")
         if not once:
-            await serve_store(store, settings, "127.0.0.1", port)
+            worker = Worker(store, {name: miniature.source for name, miniature in live.items()})
+            working = asyncio.create_task(worker.run())
+            try:
+                await serve_store(store, settings, "127.0.0.1", port)
+            finally:
+                worker.stop()
+                await working
 
 
 async def _import_samples(store: Store, connector: Connector) -> None:
@@ -79,8 +90,8 @@ async def _summary(store: Store) -> None:
     print_table(["source", "platform", *collections], rows, title="What MongoDB holds now")
 
 
-async def _answer(store: Store, console: Console) -> None:
-    context = Context(reader=store.reader, viewer=Viewer(name="demo", scopes=EVERYTHING))
+async def _answer(store: Store, console: Console, viewer: Viewer) -> None:
+    context = Context(reader=store.reader, viewer=viewer)
     known = {source["platform"] for source in await store.reader.sources(None)}
     text = question(sorted(known))
     result = await build().execute(text, context_value=context)

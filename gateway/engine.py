@@ -130,6 +130,11 @@ class _Job:
                 with contextlib.suppress(Exception):
                     await writing
             raise
+        finally:
+            # A pass given up in the middle may hold files and connections.
+            close = getattr(pages, "aclose", None)
+            if close is not None:
+                await close()
 
     async def _write(self, page: Page, statements: Any) -> None:
         now = utcnow()

@@ -32,6 +32,7 @@ _MERGE_SECONDS: Final = 0.02
 _BATCH: Final = 500
 _MOST_PENDING: Final = 5_000
 _LINGER_SECONDS: Final = 10.0
+_GRACE_SECONDS: Final = 1.0
 
 
 @dataclass(eq=False, slots=True)
@@ -176,7 +177,7 @@ class Hub:
             await asyncio.sleep(_MERGE_SECONDS)
             self._some.clear()
             while self._pending:
-                batch = [self._pending_pop() for _ in range(min(_BATCH, len(self._pending)))]
+                batch = [self._pending_pop() for _ in range(min(_BATCH, self._room, len(self._pending)))]
                 self._less.set()
                 try:
                     await self._tell(batch)
@@ -199,6 +200,7 @@ class Hub:
         for collection, ids in wanted.items():
             docs = [doc async for doc in self._store.db[collection].find({"_id": {"$in": ids}})]
             related = _Related(self._store)
+            await self._make_room(collection, len(docs))
             for subscriber in list(self._subscribers):
                 for doc in docs:
                     if not _may(subscriber, collection, doc.get("source")):
@@ -208,6 +210,19 @@ class Hub:
                     if await fits(doc, subscriber.where, related.of(subscriber.sources)):
                         subscriber.put(doc)
                 await asyncio.sleep(0)
+
+
+    async def _make_room(self, collection: str, count: int) -> None:
+        """A burst is no slowness: everybody gets a moment to read before who does not is dropped."""
+        deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
+        for subscriber in list(self._subscribers):
+            if subscriber.collection == collection:
+                while (
+                    subscriber.failure is None
+                    and len(subscriber.waiting) + count > subscriber.room
+                    and asyncio.get_running_loop().time() < deadline
+                ):
+                    await asyncio.sleep(0.005)
 
 
 def _may(subscriber: _Subscriber, collection: str, source: str | None) -> bool:

@@ -17,6 +17,9 @@ from connectors.aplose.values import BOOLEANS, VERDICTS, level, moment, number
 
 _TEXTS: Final = ("comments", "annotation", "confidence_indicator_label", "dataset", "filename")
 """Columns that may hold a comma, the likely ones first; names of users cannot."""
+_NUMBERS: Final = ("start_time", "end_time", "start_frequency", "end_frequency")
+_MOMENTS: Final = ("start_datetime", "end_datetime")
+_TYPED: Final = (*_NUMBERS, *_MOMENTS, "is_box")
 _MOST_COMMAS: Final = 255
 _MOST_COMMAS_IN_TWO: Final = 24
 
@@ -29,6 +32,8 @@ class Unquoted:
         self._width = len(header.columns)
         self._unwritten = len(header.unknown)
         self._checks = [(header.index(name), check) for name, check in _checks() if header.has(name)]
+        self._typed = tuple(header.at[name] for name in _TYPED if header.has(name))
+        self._label = header.index("annotation")
         self._checks += [(index, VERDICTS.__contains__) for index in header.unknown]
         self._texts = [header.index(name) for name in _TEXTS if header.has(name)]
         self._comments = header.at.get("comments")
@@ -102,7 +107,9 @@ class Unquoted:
                 yield _join(_join(cells, one, commas), other, surplus - commas)
 
     def _fits(self, cells: list[str]) -> bool:
-        return all(cells[index] for index in self._named) and all(
+        """Servers leave cells of a mark empty only where it has no confidence; a task comment may have none at all."""
+        filled = (*self._named, *self._typed) if cells[self._label] else self._named
+        return all(cells[index] for index in filled) and all(
             not cells[index] or check(cells[index]) for index, check in self._checks
         )
 
@@ -116,9 +123,9 @@ def _join(cells: list[str], at: int, commas: int) -> list[str]:
 
 
 def _checks() -> Iterator[tuple[str, Callable[[str], bool]]]:
-    for name in ("start_time", "end_time", "start_frequency", "end_frequency"):
+    for name in _NUMBERS:
         yield name, _reads(number)
-    for name in ("start_datetime", "end_datetime"):
+    for name in _MOMENTS:
         yield name, _reads(moment)
     yield "is_box", BOOLEANS.__contains__
     yield "confidence_indicator_level", _reads(level)

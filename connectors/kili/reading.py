@@ -79,10 +79,10 @@ class Assets:
             new = [asset for asset in assets if str(asset.get("id")) not in seen]
             seen.update(str(asset.get("id")) for asset in assets)
             stale = 0 if new else stale + 1
-            if stale >= _STALE_PAGES:
+            if stale >= _STALE_PAGES + len(seen) / size:
                 raise PagingLoop("kili: paging goes in circles: pages bring nothing new")
             last = len(assets) < size
-            place = _next(place, assets, whole=len(new) == len(assets))
+            place = _next(place, assets, new=len(new))
             yield new, None if last else place
             if last:
                 return
@@ -196,15 +196,17 @@ def page_size(project: Mapping[str, JSON]) -> int:
     return _VIDEO_SIZE if str(project.get("inputType")).startswith("VIDEO") else _SIZE
 
 
-def _next(place: Place, assets: Sequence[Mapping[str, JSON]], *, whole: bool) -> Place:
-    """After a page of nothing but news, in order, the next one begins at its last time, and else behind it."""
-    times = [moment(asset.get("createdAt")) for asset in assets]
-    known = [at for at in times if at is not None]
-    by_time = place.by_time and len(known) == len(times) and known == sorted(known)
-    if by_time and whole and known and (latest := stamp(known[-1])) != place.after:
-        return Place(after=latest, skip=sum(at == known[-1] for at in known))
-    if place.by_time and not by_time:
-        return Place(after=place.after, skip=place.skip + len(assets), by_time=False)
+def _next(place: Place, assets: Sequence[Mapping[str, JSON]], *, new: int) -> Place:
+    """The next page begins at the last time of this one, whose assets come again; behind it where that leads nowhere.
+
+    A server that lists in another order, or takes a filter for its day (§6), is asked by ``skip`` alone.
+    """
+    times = [at for asset in assets if (at := moment(asset.get("createdAt")))]
+    after = moment(place.after)
+    ordered = len(times) == len(assets) and times == sorted(times) and not (after and times and times[0] < after)
+    by_time = place.by_time and ordered
+    if by_time and 2 * new >= len(assets) and times and stamp(times[-1]) != place.after:
+        return Place(after=stamp(times[-1]))
     return Place(after=place.after, skip=place.skip + len(assets), by_time=by_time)
 
 

@@ -26,7 +26,7 @@ class Settings:
     """How far before the begin of a pass the next one starts to look for changes."""
     issues_seconds: float = 3_600
     """How often all issues are looked through although nothing says that one changed (replies leave no event)."""
-    recount_seconds: float = 3_600
+    recount_seconds: float = 21_600
     """A project in which labels vanish together with assets is read whole no more often than this."""
     settle_seconds: float = 15
     """How long a verdict whose answer was lost may still be under way before it counts as not arrived."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,11 +100,12 @@ class Stopping:
 
     async def fetch(self, since: Checkpoint | None, *, full: bool) -> AsyncIterator[Page]:
         left = self._pages
-        async for page in self._source.fetch(since, full=full):
-            if not left:
-                raise Retry("stopped by the test")
-            left -= 1
-            yield page
+        async with aclosing(self._source.fetch(since, full=full)) as pages:
+            async for page in pages:
+                if not left:
+                    raise Retry("stopped by the test")
+                left -= 1
+                yield page
 
 
 def stopping(source: LiveSource, pages: int) -> LiveSource:

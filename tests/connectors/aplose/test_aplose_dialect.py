@@ -272,10 +272,20 @@ async def test_what_fits_nowhere_is_reported() -> None:
 
 async def test_a_line_of_version_1_with_commas_beyond_reason() -> None:
     """Neither a row nor part of one: reported, and soon."""
-    text = plain(row("A14", comments="a, b |- ana"), row("A14")) + "\nGulf" + ",x" * 200 + "\nGulf" + ",y" * 2000
+    text = (
+        plain(row("A14", comments="a, b |- ana"), row("A14"))
+        + "\nGulf"
+        + ",x" * 20
+        + "\nGulf"
+        + ",x" * 200
+        + "\nGulf"
+        + ",y" * 2000
+    )
     run = await ingest(source("x.csv", text))
     assert len(run.of(Annotation)) == 2
-    assert run.reasons == [f"x.csv row {n}: {m} fields where the header has 14" for n, m in ((4, 201), (5, 2001))]
+    assert run.reasons == [
+        f"x.csv row {n}: {m} fields where the header has 14" for n, m in ((4, 21), (5, 201), (6, 2001))
+    ]
 
 
 async def test_a_note_between_rows_of_the_oldest_layouts() -> None:

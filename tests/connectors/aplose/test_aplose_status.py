@@ -168,6 +168,7 @@ async def test_a_big_status_file_comes_in_pages() -> None:
 
 async def test_damaged_status_rows() -> None:
     """Each is reported with its row, and the others are kept."""
-    run = await ingest(source("x.csv", status("g,a.wav,CREATED,CREATED", "g,b.wav", "g,,CREATED,CREATED", "g,d.wav,,")))
+    rows = ("g,a.wav,CREATED,CREATED", "g,b.wav", "g,,CREATED,CREATED", "", "g,d.wav,,")
+    run = await ingest(source("x.csv", status(*rows)))
     assert [asset.name for asset in run.of(Asset)] == ["a.wav", "d.wav"]
     assert run.reasons == ["x.csv row 3: 2 fields where the header has 4", "x.csv row 4: the filename is empty"]

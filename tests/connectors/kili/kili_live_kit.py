@@ -29,11 +29,11 @@ class Rig:
         self.sources = []
         self.source = self.open(**options)
 
-    def open(self, retries=QUICK, key=None, timeouts=None, **settings):
+    def open(self, retries=QUICK, key=None, timeouts=None, limit=64 * 1024 * 1024, **settings):
         settings = {"requests_per_minute": 1_000_000, "settle_seconds": 0, **self.table, **settings}
         made = Settings(api_key=Secret(key or self.key), webhook_secret=Secret(HOOK), **settings)
         chance, now = random.Random(7), lambda: self.control.clock.now().timestamp()
-        self.sources.append(KiliSource(made, now=now, retries=retries, chance=chance, timeouts=timeouts))
+        self.sources.append(KiliSource(made, now=now, retries=retries, chance=chance, timeouts=timeouts, limit=limit))
         return self.sources[-1]
 
     def act(self, action, **arguments):

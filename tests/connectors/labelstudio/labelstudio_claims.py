@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-import httpx
 import pytest
 
 from connectors.contract import PushAudit, PushTask, Receipt, Secret, WebhookCall
@@ -332,7 +331,7 @@ class Claims:
         """A task of which one answer is judged, within one turn of the worker."""
         project = server.project()
         (task,) = server.images(project, 1)
-        answer = server.answer(task, box())
+        answer = server.answer(task, box(), completed_by=server.user("ann@example.org"))
         source = server.source()
         await synced(store, source)
         audit = NewAudit(idempotency_key="k1", task=task_gid(task), result=result, comment="as agreed", **more)
@@ -395,7 +394,7 @@ class Claims:
         assert (stored["review_status"], stored["audit_count"]) == ("REJECTED", 2)
         assert stored["response_of"] == gid(NAME, "Submission", str(answer))
         assert (await one(store, "Submission", answer))["response"] == json_text(fixed)
-        change = {"last_action": "accepted", "last_created_by": server.user("ann@example.org")}
+        change = {"last_action": "accepted", "last_created_by": server.user("rev@example.org")}
         server.ask("PATCH", f"/api/annotations/{answer}/", change)
         await synced(store, source)
         stored = await one(store, "Task", task)
@@ -478,7 +477,8 @@ class Claims:
             with pytest.raises(Unauthorized):
                 await platform.receive(WebhookCall(headers=wrong, body=calls[0].body))
         again = await platform.receive(WebhookCall(headers=calls[0].headers, body=b'{"action": "ANNOTATION_CREATED"}'))
-        assert again is not None and again.everything
+        assert again is not None
+        assert again.everything
         await platform.close()
 
     async def test_a_personal_access_token_is_changed_once(self, server: Server) -> None:
@@ -520,4 +520,4 @@ class Claims:
         params = {"project": project, "fields": "all", "include": "id,annotations,completed_by"}
         cut = server.ask("GET", "/api/tasks/", **params)["tasks"][0]["annotations"][0]
         assert set(cut) == {"id", "completed_by"}
-        assert httpx.get(f"{server.url}/api/version").json()["edition"] == "Community"
+        assert server.ask("GET", "/api/version")["edition"] == "Community"

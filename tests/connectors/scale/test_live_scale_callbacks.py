@@ -118,8 +118,8 @@ async def test_callbacks_of_the_sandbox_bring_the_task(empty, store, live):
     assert await hints.drain(store, source) == 1
     kept = (await living(store))["tasks", f"gid://{NAME}/Task/{task}"]
     assert (kept["status"], kept["review_status"], kept["review_comments"]) == ("COMPLETED", "REJECTED", ["No."])
+    wrong = WebhookCall(headers={"scale-callback-auth": CALLBACK_KEYS["live"]}, body=heard[0].body)
     with pytest.raises(Unauthorized):
-        wrong = WebhookCall(headers={"scale-callback-auth": CALLBACK_KEYS["live"]}, body=heard[0].body)
         await hints.receive(store, source, wrong)
 
 
