@@ -9,8 +9,8 @@ and an audit arrive does not matter. The rules follow the platform page "Task Au
 What the platform says comes first and wins where it speaks: its page contradicts itself about whether the newest
 audit and the status agree, so neither is derived from the other. Our audits that it has not taken (``pending``)
 are applied on top, oldest first. Where a platform has no review status of its own, the audits decide: each judged
-thing (mark, else answer, else task) counts with its newest verdict by each auditor; all alike give that word,
-several give MIXED, comments alone COMMENTED.
+thing (a mark, else the task with all its answers) counts with its newest verdict by each auditor; all alike give that
+word, several give MIXED, comments alone COMMENTED.
 """
 
 from __future__ import annotations
@@ -108,8 +108,7 @@ def review_status(audits: Sequence[Stored]) -> str:
     """One word for a task from its audits, newest first."""
     newest: dict[tuple[Any, Any], str] = {}
     for audit in audits:
-        target = audit.get("annotation") or audit.get("submission")
-        newest.setdefault((target, audit.get("auditor")), audit["result"])
+        newest.setdefault((audit.get("annotation"), audit.get("auditor")), audit["result"])
     results = set(newest.values()) - {"UNKNOWN"}
     verdicts = results - {"COMMENTED"}
     if not results:
@@ -125,7 +124,7 @@ def _counts(audit: Stored) -> bool:
 
 def _next_status(status: str, audit: Stored, *, by_target: bool, everything: Sequence[Stored]) -> str:
     """A verdict on the task says how it is; one on a part of it, where nothing else speaks, is one among several."""
-    if by_target and (audit.get("annotation") or audit.get("submission")):
+    if by_target and audit.get("annotation"):
         return review_status(everything)
     if audit["result"] == "COMMENTED" and status not in ("NOT_REVIEWED", "COMMENTED"):
         return status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import zlib
 from typing import Any, Final
@@ -17,9 +18,26 @@ def json_text(value: Any) -> str | bytes:
     """JSON text of any value; zlib-compressed bytes when it is large (a document holds at most 16 MB)."""
     try:
         encoded = orjson.dumps(value)
+        if b"null" in encoded and _has_nan(value):  # which orjson would write as null
+            encoded = json.dumps(value).encode()
     except (TypeError, ValueError, RecursionError):
         encoded = json.dumps(value).encode()
     return encoded.decode() if len(encoded) < _BIG else zlib.compress(encoded, 6)
+
+
+def _has_nan(value: Any) -> bool:
+    """Is there a NaN or an infinity anywhere inside?"""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, float):
+            if not math.isfinite(one):
+                return True
+        elif isinstance(one, dict):
+            pending.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            pending.extend(one)
+    return False
 
 
 def json_bytes(stored: str | bytes) -> bytes:

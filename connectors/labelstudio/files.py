@@ -10,7 +10,7 @@ from typing import Final
 from connectors import jsonstream
 from connectors.coerce import many, mapping, text
 from connectors.contract import ImportOptions, Input
-from connectors.documents import Annotator, AnnotatorKind, AnyDocument, Campaign, Page, SkippedRecord
+from connectors.documents import Annotator, AnnotatorKind, AnyDocument, Asset, Campaign, Page, SkippedRecord
 from connectors.errors import SkipRecord
 from connectors.labelstudio.mapping import Context, annotator, person, task_documents
 
@@ -52,8 +52,13 @@ def _page(found: list[AnyDocument], skipped: list[SkippedRecord], count: int, do
 def _documents(task: object, campaign: str | None) -> Iterator[AnyDocument]:
     found = task_documents(task, {}, Context())
     if project := text(mapping(task).get("project")):
-        assumed = frozenset[str]() if campaign else frozenset({"name"})
-        yield Campaign(external_id=project, facet="stub", assumed=assumed, name=campaign or f"Project {project}")
+        yield Campaign(
+            external_id=project,
+            facet="stub",
+            assumed=frozenset({"input_type"} if campaign else {"input_type", "name"}),
+            name=campaign or f"Project {project}",
+            input_type=next(one.input_type for one in found if isinstance(one, Asset)),
+        )
     for answer in many(mapping(task).get("annotations")):
         for user in (mapping(answer).get(key) for key in ("completed_by", "updated_by", "last_created_by")):
             if isinstance(user, dict) and person(user):

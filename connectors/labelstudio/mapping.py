@@ -5,6 +5,7 @@ people stand side by side: the marks of all that were not skipped count, and the
 A verdict is a state of an answer (``last_action``) and has no id and no time of its own.
 """
 
+import mimetypes
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -262,6 +263,9 @@ def _asset(
     data = mapping(task.get("data"))
     place = text(data.get(key)) or next((one for one in data.values() if isinstance(one, str) and "/" in one), "")
     path = urlsplit(place).path if "/" in place and not any(map(str.isspace, place)) else ""
+    if not key:  # an export has no label configuration
+        family = (mimetypes.guess_type(path)[0] or "").partition("/")[0]
+        input_type = InputType(family.upper()) if family in ("image", "audio", "video", "text") else InputType.OTHER
     local = url + place if url and place.startswith("/data/") else None
     return Asset(
         external_id=task_id,
