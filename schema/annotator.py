@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime  # noqa: F401
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
@@ -11,8 +13,19 @@ from schema.data import computed, view
 from schema.fields import stored
 from schema.filters import PEOPLE
 from schema.node import Info, Ingested, Node, shows
-from schema.ports import Order, Query
+from schema.ports import AuditGroup, Order, Query
 from schema.reference import Referable
+
+if TYPE_CHECKING:
+    from schema.stats import AuditStat
+
+LazyStat = Annotated["AuditStat", strawberry.lazy("schema.stats")]
+
+
+def stat_of(group: AuditGroup) -> Any:
+    from schema.stats import AuditStat as Stat  # noqa: PLC0415 - stats show annotators, annotators show stats
+
+    return Stat(dimensions=[], group=replace(group, keys=()))
 
 
 @shows("annotators")
@@ -50,3 +63,8 @@ class Annotator(Referable, Ingested, Node):
         query = Query("annotators", order=(Order("_id"),), fields=everything, sources=context.viewer.sources)
         found = await context.loaders.children(query, "email").load(email)
         return [view("annotators", doc) for doc in found if doc["_id"] != self.doc["_id"]]
+
+    @computed("How the audits of this annotator's work went, where the platform or the audit says whose work it was.")
+    async def quality(self, info: Info) -> LazyStat | None:
+        group = await info.context.loaders.quality().load(self.doc["_id"])
+        return None if group is None else stat_of(group)

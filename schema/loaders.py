@@ -10,7 +10,7 @@ from typing import Any
 
 from strawberry.dataloader import DataLoader
 
-from schema.ports import Doc, Query, Reader, Slice, StatusCounts
+from schema.ports import AuditGroup, Compare, Doc, Op, Query, Reader, Slice, StatusCounts
 
 
 class Loaders:
@@ -47,6 +47,16 @@ class Loaders:
 
     def people(self) -> DataLoader[str, Sequence[str]]:
         return self._loader(("people",), self._reader.people)
+
+    def quality(self) -> DataLoader[str, AuditGroup | None]:
+        """Audits of the work of each annotator."""
+
+        async def groups(authors: list[str]) -> Mapping[str, AuditGroup]:
+            query = Query("audits", where=Compare("author", Op.IN, tuple(authors)), sources=self._sources)
+            found = await self._reader.audit_groups(query, ["AUTHOR"], len(authors))
+            return {str(group.keys[0]): group for group in found}
+
+        return self._loader(("quality",), groups)
 
     def _loader(self, key: Hashable, read: Callable[[list[str]], Awaitable[Mapping[str, Any]]]) -> DataLoader[str, Any]:
         loader = self._loaders.get(key)

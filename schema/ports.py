@@ -118,6 +118,20 @@ class StatusCounts:
     by_status: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class AuditGroup:
+    """Audits that share the values of some dimensions; ``keys`` line up with the dimensions asked for."""
+
+    keys: tuple[str | None, ...]
+    audits: int
+    accepted: int
+    rejected: int
+    fixed: int
+    commented: int
+    total_seconds: float | None
+    median_seconds: float | None
+
+
 class BadCursor(ValueError):
     """A cursor that is none of ours, or comes from another filter or order."""
 
@@ -155,6 +169,13 @@ class Reader(Protocol):
 
     async def people(self, campaigns: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Ids of the annotators who answered or are assigned in each campaign, sorted."""
+        ...
+
+    async def audit_groups(self, query: Query, dimensions: Sequence[str], most: int) -> Sequence[AuditGroup]:
+        """Audits grouped by SOURCE, CAMPAIGN, AUDITOR, AUTHOR, LABEL, RESULT, ERROR_TYPE, DAY or WEEK (UTC).
+
+        One aggregation; the groups come in the order of their keys, at most ``most`` + 1 of them.
+        """
         ...
 
     async def sources(self, names: frozenset[str] | None) -> Sequence[Doc]: ...

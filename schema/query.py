@@ -39,6 +39,7 @@ from schema.ports import Compare, Op, Order
 from schema.reference import COLLECTION_OF_KIND
 from schema.selection import needed_paths, wants
 from schema.source import Source
+from schema.stats import AuditDimension, AuditStat, audit_stats
 from schema.sync import SyncRun
 from schema.task import Task
 from schema.viewer import Viewer
@@ -190,6 +191,21 @@ class Query:
         AuditOrder,
         (Order("audited_at", descending=True),),
     )
+
+    @computed(
+        "Counts, rates and seconds of audits, grouped; at most 1000 groups, in the order of their keys."
+    )
+    async def audit_stats(
+        self,
+        info: Info,
+        group_by: Annotated[
+            list[AuditDimension], strawberry.argument(description="A group for each value of these.")
+        ],
+        where: Annotated[
+            AuditWhere | None, strawberry.argument(description="Only audits that fit all of this.")
+        ] = None,
+    ) -> list[AuditStat]:
+        return await audit_stats(info, where, group_by)
 
     @computed("Runs of one source or of all, newest first.")
     async def sync_runs(

@@ -107,3 +107,9 @@ def union_paths(info: Any, collection: str) -> frozenset[str]:
             sets = [node.selection_set for node in (*wrappers, *inner)]
             memo[key] = frozenset(_paths(raw, type_, sets))
     return memo[key]  # type: ignore[no-any-return]
+
+
+def node_paths(info: Any, name: str) -> frozenset[str]:
+    """What the selection under the current field reads, taken as a selection of one type."""
+    raw = _raw(info)
+    return frozenset(_paths(raw, raw.schema.type_map[name], [node.selection_set for node in raw.field_nodes]))

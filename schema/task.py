@@ -38,7 +38,7 @@ class Phase(Backed):
 @shows("submissions")
 @strawberry.federation.type(
     keys=["id", "sourceName externalId"],
-    description="One answer to a task: a Scale response (also a prior one), a Kili label, APLOSE results of one person.",
+    description="One answer to a task: a Scale response (also a prior one), a Kili label, one person's APLOSE rows.",
 )
 class Submission(Referable, Ingested, Node):
     task: LazyTask | None = link("The task it answers.", "tasks")

@@ -18,9 +18,10 @@ from typing import Any, Final
 from connectors.calls import Answer
 from connectors.coerce import integer, many, mapping, text
 from connectors.documents import JSON
-from connectors.errors import ConnectorError, Refused, Retry, Unauthorized, Uncertain
+from connectors.errors import ConnectorError, Refused, Retry, Unauthorized
 from connectors.kili import queries
 from connectors.kili.fields import lenient
+from connectors.kili.problems import never_ran, told
 from connectors.kili.queries import Fields, Schema
 from connectors.kili.settings import ENDPOINT, Settings
 from connectors.paging import OffsetPages, walk
@@ -34,8 +35,6 @@ _OVERLAP: Final = 5
 """Records that are asked for again with the next page, since a deletion moves the others."""
 _UNAUTHORIZED: Final = 2
 """The real service has transient 401s (§4)."""
-_NEVER_ARRIVED: Final = re.compile("no healthy upstream|reset reason: (overflow|connection failure)")
-_PASSING: Final = ("Invalid request made to Flagsmith API", "Failed to fetch data connection")
 _SIGNED: Final = re.compile(r"(?i)[?&](x-amz-signature|x-goog-signature|signature|sig|token)=")
 
 Where = Mapping[str, JSON]
@@ -56,7 +55,7 @@ class Client:
             concurrency=settings.concurrency,
             per_minute=settings.requests_per_minute,
             retry_unauthorized=_UNAUTHORIZED,
-            never_ran=_never_ran,
+            never_ran=never_ran,
             now=now,
             **options,
         )
@@ -71,7 +70,7 @@ class Client:
 
     async def ask(self, query: str, variables: Where | None = None, *, write: bool = False) -> dict[str, JSON]:
         body = {"query": query} | ({} if variables is None else {"variables": variables})
-        judge = graphql_verdict(partial(_problem, write=write), write=write)
+        judge = graphql_verdict(partial(told, write=write), write=write)
         answer = await self.http.request("POST", ENDPOINT, json=body, write=write, classify=judge)
         at = _time(answer, self._now)
         self.at = at if self.at is None else max(at, self.at)
@@ -220,35 +219,6 @@ class Client:
 def stamp(at: datetime) -> str:
     """As Kili writes times (§6)."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def lock_reason(problem: Refused) -> str | None:
-    """Why an asset takes no label now, in Kili's word (§4)."""
-    for error in many(problem.details.get("errors")):
-        reason = text(mapping(mapping(mapping(error).get("extensions")).get("context")).get("reason"))
-        if reason:
-            return reason
-    return None
-
-
-def _problem(errors: Sequence[JSON], *, write: bool) -> ConnectorError:
-    """The errors of an answer by what to do next; ``extensions`` may be missing (§4)."""
-    told = [mapping(error) for error in errors]
-    message = "; ".join(text(error.get("message")) or "an error without a message" for error in told)
-    message = message.split("| trace :")[0].strip()
-    codes = {text(mapping(error.get("extensions")).get("code")) for error in told}
-    resolved = any(error.get("path") for error in told)
-    if "UNAUTHENTICATED" in codes:
-        return Unauthorized(message)
-    if any(words in message for words in _PASSING) or ("INTERNAL_SERVER_ERROR" in codes and resolved):
-        return Uncertain(message) if write else Retry(message)
-    return Refused(message, details={"errors": list(errors)})
-
-
-def _never_ran(answer: Answer) -> bool:
-    """Envoy's own words: the request reached no server (§4)."""
-    said = answer.body.decode("utf-8", "replace")
-    return answer.status == 503 and _NEVER_ARRIVED.search(said) is not None and "retried" not in said
 
 
 def _count(value: JSON) -> int:

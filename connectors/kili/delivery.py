@@ -26,7 +26,8 @@ from connectors.contract import PushAudit, PushTask, Receipt
 from connectors.documents import JSON, AuditResult
 from connectors.errors import ConnectorError, Refused, Retry, Uncertain
 from connectors.kili import verdicts
-from connectors.kili.client import Client, lock_reason
+from connectors.kili.client import Client
+from connectors.kili.problems import lock_reason
 from connectors.kili.reading import Assets
 from connectors.kili.settings import Settings
 from connectors.kili.verdicts import FINAL, Remark
@@ -63,16 +64,16 @@ class Delivery:
             for issue in found:
                 if issue.get("status") == "OPEN":
                     await self._write(audit, self._client.solve_issue(str(issue.get("id"))))
-            return _receipt(asset, f"{label}/review", found)
+            return _receipt(f"{label}/review", found)
         returned = audit.result is AuditResult.REJECTED and verdicts.sent_back(asset, audit) is None
         found = await self._remark(audit, asset, me)
         if audit.result is AuditResult.COMMENTED:
-            return _receipt(asset, None, found)
+            return _receipt(None, found)
         if returned:
             await self._send_back(audit, asset)
             asset = await self._again(task)
         back = verdicts.sent_back(asset, audit)
-        return _receipt(asset, f"{back}/sent-back" if back else None, found)
+        return _receipt(f"{back}/sent-back" if back else None, found)
 
     async def find(self, audit: PushAudit, task: PushTask) -> Receipt | None:
         """All steps are done, or None. What may still be under way is not missing: ``Retry`` until it had its time."""
@@ -89,13 +90,13 @@ class Delivery:
         if missing:
             return None
         if audit.result is AuditResult.COMMENTED:
-            return _receipt(asset, None, found)
+            return _receipt(None, found)
         if audit.result is AuditResult.REJECTED:
             back = verdicts.sent_back(asset, audit)
-            return _receipt(asset, f"{back}/sent-back", found) if back else None
+            return _receipt(f"{back}/sent-back", found) if back else None
         label = verdicts.reviewed(asset, audit, me)
         unsolved = any(issue.get("status") == "OPEN" for issue in found)
-        return _receipt(asset, f"{label}/review", found) if label and not unsolved else None
+        return _receipt(f"{label}/review", found) if label and not unsolved else None
 
     # --- the steps ----------------------------------------------------------------------------------------------
 
@@ -182,6 +183,6 @@ def _issues(missing: Sequence[Remark], asset: str, judged: str | None) -> list[d
     ]
 
 
-def _receipt(asset: Mapping[str, JSON], external_id: str | None, issues: Sequence[Mapping[str, JSON]]) -> Receipt:
-    details: dict[str, JSON] = {"issues": [issue.get("id") for issue in issues], "status": verdicts.state(asset)}
-    return Receipt(external_id=external_id, details={key: value for key, value in details.items() if value})
+def _receipt(external_id: str | None, issues: Sequence[Mapping[str, JSON]]) -> Receipt:
+    ids = [issue.get("id") for issue in issues]
+    return Receipt(external_id=external_id, details={"issues": ids} if ids else {})

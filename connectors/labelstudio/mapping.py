@@ -6,9 +6,9 @@ A verdict is a state of an answer (``last_action``) and has no id and no time of
 """
 
 import mimetypes
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -120,7 +120,7 @@ def task_documents(task: JSON, project: Mapping[str, JSON], context: Context) ->
     for position, (answer, said) in enumerate(answers):
         answers[position] = (replace(answer, position=position, is_current=answer.external_id == current), said)
         marks += _marks(said, answer, is_current=answer.external_id in live)
-    judged = [(said, one) for one, said in answers if one.external_id in live and said.get("last_action") in VERDICTS]
+    judged = [(said, one) for one, said in answers if one.external_id in live and one.native_kind in VERDICTS]
     asset = _asset(found, task_id, campaign, project, context.url)
     listed = [one for key, _, _ in _KINDS for one in many(found.get(key))]
     whole = all(isinstance(one, dict) for one in listed)  # an export names predictions by id only (§7)
@@ -162,18 +162,19 @@ def audit_id(annotation: Mapping[str, JSON], account: str | None) -> str:
 def _answers(
     task: Mapping[str, JSON], task_id: str, campaign: str | None, people: Mapping[str, str]
 ) -> Iterator[tuple[Submission, Mapping[str, JSON]]]:
-    """Oldest first; predictions and drafts before answers of the same moment."""
-    found = [
-        (mapping(one), prefix, kind)
+    """Oldest first."""
+    found = {
+        f"{prefix}{name}": (mapping(one), kind)
         for key, prefix, kind in _KINDS
         for one in many(task.get(key))
-        if mapping(one).get("id")
-    ]
-    for said, prefix, kind in sorted(found, key=lambda one: (str(one[0].get("created_at")), one[0]["id"])):
+        if (name := text(mapping(one).get("id")))
+    }
+    for name in sorted(found, key=lambda name: (str(found[name][0].get("created_at")), len(name), name)):
+        said, kind = found[name]
         email = text(said.get("user"))
         yield (
             Submission(
-                external_id=f"{prefix}{said['id']}",
+                external_id=name,
                 raw_of=Ref(Kind.TASK, task_id),
                 source_updated_at=moment(said.get("updated_at")),
                 task=task_id,
@@ -192,16 +193,18 @@ def _answers(
 
 
 def _marks(said: Mapping[str, JSON], answer: Submission, *, is_current: bool) -> Iterator[Annotation]:
-    taken = Counter[str]()
+    taken = set[str]()
     for position, one in enumerate(many(said.get("result"))):
         item = mapping(one)
-        name = "/".join(filter(None, (text(item.get("id")) or f"#{position}", text(item.get("from_name")))))
+        region = "/".join(filter(None, (text(item.get("id")) or f"#{position}", text(item.get("from_name")))))
         for suffix, value in values(item or {"value": one}):
-            taken[name + suffix] += 1
-            again = f"~{taken[name + suffix]}" if taken[name + suffix] > 1 else ""
+            name, again = region + suffix, count(2)
+            while name in taken:
+                name = f"{region}{suffix}~{next(again)}"
+            taken.add(name)
             score, note = number(item.get("score")), mapping(item.get("meta")).get("text")
             yield Annotation(
-                external_id=f"{answer.external_id}/{name}{suffix}{again}",
+                external_id=f"{answer.external_id}/{name}",
                 raw_of=answer.raw_of,
                 task=answer.task,
                 asset=answer.task,

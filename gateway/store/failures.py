@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Final
 from gateway.store.mongod import WHAT_ELSE
 
 _TAIL: Final = 200_000
+_NO_ROOM: Final = 10_000_000
 
 _OTHER_VERSION: Final = (
     r"Wrong mongod version|invalid featureCompatibilityVersion|Invalid feature compatibility version"
     r"|WiredTiger version incompatible|unsupported WiredTiger file version|Version incompatibility detected"
 )
+_DISK_FULL: Final = r"No space left on device|OutOfDiskSpace"
 _KNOWN: Final = {
-    r"No space left on device|OutOfDiskSpace": "the disk of {directory} is full: make room and start again",
+    _DISK_FULL: "the disk of {directory} is full: make room and start again",
     _OTHER_VERSION: (
         "the data in {directory} was written by another version of MongoDB than this {version} can read "
         "(usually a newer one): use a mongod of that version, or another data directory"
@@ -47,6 +50,8 @@ def explain(log: Path, read_from: int, said: bytes, directory: Path, version: st
         ),
         None,
     )
+    if shutil.disk_usage(directory).free < _NO_ROOM:  # then the log ends before its reason
+        reason = _KNOWN[_DISK_FULL].format(directory=directory)
     reason = reason or _last_words(words) or f"it gave no reason ({_ending(outside)})"
     return f"MongoDB did not start: {reason}. Its log is {log}. {WHAT_ELSE}"
 
@@ -64,7 +69,7 @@ def _serious(log: Path, read_from: int) -> Iterator[str]:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.get("s") in ("E", "F"):
+        if isinstance(entry, dict) and entry.get("s") in ("E", "F") and "BACKTRACE" not in str(entry.get("msg")):
             yield f"{entry.get('msg')} {json.dumps(entry.get('attr', {}))}"
 
 

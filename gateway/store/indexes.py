@@ -75,6 +75,7 @@ FIELDS: Final[Mapping[str, Sequence[str]]] = {
         "result",
         "origin",
         "auditor",
+        "author",
         "errors.type",
         "audited_at",
         "delivery.state",

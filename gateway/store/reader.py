@@ -9,11 +9,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from gateway.store import keyset
+from gateway.store import keyset, stats
 from gateway.store.connect import aggregate
 from gateway.store.filters import NOTHING, Filter, translate
 from schema.jsontext import json_value
-from schema.ports import AllOf, AnyOf, Compare, Doc, Not, Op, Order, Predicate, Query, Related, Slice, StatusCounts
+from schema.ports import (
+    AllOf,
+    AnyOf,
+    AuditGroup,
+    Compare,
+    Doc,
+    Not,
+    Op,
+    Order,
+    Predicate,
+    Query,
+    Related,
+    Slice,
+    StatusCounts,
+)
 
 _RELATED_MOST: Final = 20_000
 _ALL_MOST: Final = 20_000
@@ -158,6 +172,11 @@ class Reader:
                 if row["_id"].get("who") is not None:
                     found[row["_id"]["campaign"]].add(row["_id"]["who"])
         return {campaign: sorted(who) for campaign, who in found.items()}
+
+    async def audit_groups(self, query: Query, dimensions: Sequence[str], most: int) -> Sequence[AuditGroup]:
+        pipeline = stats.pipeline(await self._where(query), dimensions, most)
+        rows = await self._aggregate(self._db["audits"], pipeline)
+        return [stats.group_of(row, dimensions) for row in rows]
 
     async def sources(self, names: frozenset[str] | None) -> Sequence[Doc]:
         where: Filter = {} if names is None else {"_id": {"$in": sorted(names)}}

@@ -2,13 +2,14 @@
 
 import json
 import logging
+import re
 import time
 
 import pytest
 
 from connectors.documents import Kind
 from connectors.errors import Refused, Retry, Unauthorized, Uncertain
-from connectors.kili import client
+from connectors.kili import problems
 from connectors.kili.sandbox_events import EventLog
 from connectors.kili.settings import Settings
 from connectors.transport import Timeouts
@@ -125,7 +126,8 @@ async def test_an_answer_that_cannot_be_fetched_is_never_an_empty_one(store):
         before = await store.db["tasks"].find_one({"external_id": first})
         result = await synced(store, made)
         assert result.state == "PARTIAL"
-        assert [skip["external_id"] for skip in result.run["skipped"]] == [first]
+        skipped = await store.db["skipped_records"].find({}).to_list(None)
+        assert [skip["external_id"] for skip in skipped] == [first]
         assert await store.db["tasks"].find_one({"external_id": first}) == before
         assert await store.db["submissions"].count_documents({"external_id": labels[first]}) == 0
         assert await store.db["submissions"].count_documents({"external_id": labels[second]}) == 1
@@ -203,19 +205,19 @@ def test_errors_are_told_apart_by_what_to_do_next():
         "message": "[assetLocked] no | trace : stack",
         "extensions": {"context": {"reason": "AssetAlreadyLocked"}},
     }
-    refused = client._problem([locked], write=True)
-    assert (type(refused), refused.message, client.lock_reason(refused)) == (
+    refused = problems.told([locked], write=True)
+    assert (type(refused), refused.message, problems.lock_reason(refused)) == (
         Refused,
         "[assetLocked] no",
         "AssetAlreadyLocked",
     )
     broken = {"message": "x", "path": ["data"], "extensions": {"code": "INTERNAL_SERVER_ERROR"}}
-    assert type(client._problem([broken], write=True)) is Uncertain
-    assert type(client._problem([broken], write=False)) is Retry
-    assert type(client._problem([broken | {"path": None}], write=True)) is Refused
-    assert type(client._problem([{"message": "Invalid request made to Flagsmith API"}], write=True)) is Uncertain
-    assert type(client._problem([{}], write=False)) is Refused
-    assert type(client._problem([{"extensions": {"code": "UNAUTHENTICATED"}}], write=True)) is Unauthorized
+    assert type(problems.told([broken], write=True)) is Uncertain
+    assert type(problems.told([broken], write=False)) is Retry
+    assert type(problems.told([broken | {"path": None}], write=True)) is Refused
+    assert type(problems.told([{"message": "Invalid request made to Flagsmith API"}], write=True)) is Uncertain
+    assert type(problems.told([{}], write=False)) is Refused
+    assert type(problems.told([{"extensions": {"code": "UNAUTHENTICATED"}}], write=True)) is Unauthorized
 
 
 async def test_no_secret_is_written_down(store, caplog):
@@ -236,8 +238,9 @@ async def test_no_secret_is_written_down(store, caplog):
             kept += [str(doc) async for doc in store.db[name].find({})]
         text = "\n".join(kept)
         assert "harbour" in text
-        for secret in (made.key, HOOK, "signature="):
-            assert secret not in text, text[max(0, text.index(secret) - 200) :][:400]
+        for secret in (made.key, HOOK):
+            assert secret not in text
+        assert re.search(r"signature=\w", text) is None
         assert Settings.__dataclass_fields__["api_key"].type == "Secret"
 
 

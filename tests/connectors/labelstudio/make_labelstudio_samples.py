@@ -1,6 +1,6 @@
 """Makes the sample exports of the package: our own inventions in exactly the form of Label Studio 1.23 JSON exports.
 
-    python tests/connectors/labelstudio/make_labelstudio_samples.py
+python tests/connectors/labelstudio/make_labelstudio_samples.py
 """
 
 from __future__ import annotations
@@ -77,14 +77,26 @@ def hives() -> list[dict[str, Any]]:
     """Photographs of beehives: boxes, outlines, points, classes, a fix, a rejection and a skipped one."""
     out = []
     for n in range(1, 13):
-        box = {"x": 5.0 * n, "y": 12.5, "width": 8.25, "height": 6.5, "rotation": 0, "rectanglelabels": ["Queen" if n % 4 == 0 else "Worker"]}
+        box = {
+            "x": 5.0 * n,
+            "y": 12.5,
+            "width": 8.25,
+            "height": 6.5,
+            "rotation": 0,
+            "rectanglelabels": ["Queen" if n % 4 == 0 else "Worker"],
+        }
         outline = {"points": [[10, 10], [30.5, 12], [28, 40]], "closed": True, "polygonlabels": ["Comb"]}
         result = [
             image(f"b{n}", "bee", "rectanglelabels", box),
             image(f"p{n}", "area", "polygonlabels", outline),
             image(f"k{n}", "mark", "keypointlabels", {"x": 50, "y": 25, "width": 0.4, "keypointlabels": ["Entrance"]}),
             image(f"q{n}", "light", "choices", {"choices": ["bright"]}),
-            image(f"b{n}", "note", "textarea", {"text": ["near the entrance"], **{k: box[k] for k in ("x", "y", "width", "height")}}),
+            image(
+                f"b{n}",
+                "note",
+                "textarea",
+                {"text": ["near the entrance"], **{k: box[k] for k in ("x", "y", "width", "height")}},
+            ),
         ]
         verdict: dict[str, Any] = {}
         if n % 4 == 1:
@@ -98,13 +110,22 @@ def hives() -> list[dict[str, Any]]:
             answers.append(answer(150, n, 1, result[:1], completed_by=4, updated_by=4))
         if n == 8:
             answers = [answer(108, n, 1, [], was_cancelled=True, lead_time=None)]
-        out.append(task(n, 1, {"photo": f"https://files.example.org/hives/hive-{n:03d}.jpg", "apiary": "Linden Hill"}, answers))
+        out.append(
+            task(n, 1, {"photo": f"https://files.example.org/hives/hive-{n:03d}.jpg", "apiary": "Linden Hill"}, answers)
+        )
     draft = {
         "id": 7,
         "user": "noor@example.org",
         "created_username": "Noor Example noor@example.org, 4",
         "created_ago": "1 day",
-        "result": [image("d1", "bee", "rectanglelabels", {"x": 1, "y": 2, "width": 3, "height": 4, "rotation": 0, "rectanglelabels": ["Worker"]})],
+        "result": [
+            image(
+                "d1",
+                "bee",
+                "rectanglelabels",
+                {"x": 1, "y": 2, "width": 3, "height": 4, "rotation": 0, "rectanglelabels": ["Worker"]},
+            )
+        ],
         "lead_time": 2.5,
         "was_postponed": False,
         "import_id": None,
@@ -113,7 +134,16 @@ def hives() -> list[dict[str, Any]]:
         "task": 13,
         "annotation": None,
     }
-    out.append(task(13, 1, {"photo": "https://files.example.org/hives/hive-013.jpg", "apiary": "Linden Hill"}, [], drafts=[draft], predictions=[31]))
+    out.append(
+        task(
+            13,
+            1,
+            {"photo": "https://files.example.org/hives/hive-013.jpg", "apiary": "Linden Hill"},
+            [],
+            drafts=[draft],
+            predictions=[31],
+        )
+    )
     return out
 
 
@@ -125,8 +155,23 @@ def voices() -> list[dict[str, Any]]:
 
     letter = "Dear Ines, the larks came back to Foxglove Field on Monday."
     sound = [
-        item("a1", "call", "sound", "labels", {"start": 1.25, "end": 3.5, "channel": 0, "labels": ["Skylark"]}, original_length=60.0),
-        item("a1", "words", "sound", "textarea", {"start": 1.25, "end": 3.5, "channel": 0, "text": ["rising trill"]}, original_length=60.0, meta={"text": ["clear"]}),
+        item(
+            "a1",
+            "call",
+            "sound",
+            "labels",
+            {"start": 1.25, "end": 3.5, "channel": 0, "labels": ["Skylark"]},
+            original_length=60.0,
+        ),
+        item(
+            "a1",
+            "words",
+            "sound",
+            "textarea",
+            {"start": 1.25, "end": 3.5, "channel": 0, "text": ["rising trill"]},
+            original_length=60.0,
+            meta={"text": ["clear"]},
+        ),
     ]
     names = [
         item("n1", "ner", "text", "labels", {"start": 5, "end": 9, "text": "Ines", "labels": ["PERSON"]}),
@@ -134,19 +179,50 @@ def voices() -> list[dict[str, Any]]:
         {"type": "relation", "from_id": "n1", "to_id": "n2", "direction": "right", "labels": ["visits"]},
     ]
     talk = [
-        item("t1", "says", "talk", "paragraphlabels", {"start": "1", "end": "1", "startOffset": 4, "endOffset": 9, "text": "larks", "paragraphlabels": ["BIRD"]}),
-        item("t2", "says", "talk", "paragraphlabels", {"start": "0", "end": "1", "startOffset": 4, "endOffset": 2, "paragraphlabels": ["BOTH"]}),
+        item(
+            "t1",
+            "says",
+            "talk",
+            "paragraphlabels",
+            {"start": "1", "end": "1", "startOffset": 4, "endOffset": 9, "text": "larks", "paragraphlabels": ["BIRD"]},
+        ),
+        item(
+            "t2",
+            "says",
+            "talk",
+            "paragraphlabels",
+            {"start": "0", "end": "1", "startOffset": 4, "endOffset": 2, "paragraphlabels": ["BOTH"]},
+        ),
     ]
-    frames = [{"frame": n, "enabled": True, "rotation": 0, "x": 10 + n, "y": 20, "width": 5, "height": 5, "time": n / 25} for n in (1, 26)]
+    frames = [
+        {"frame": n, "enabled": True, "rotation": 0, "x": 10 + n, "y": 20, "width": 5, "height": 5, "time": n / 25}
+        for n in (1, 26)
+    ]
     film = [
-        item("v1", "box", "film", "videorectangle", {"framesCount": 250, "duration": 10, "sequence": frames, "labels": ["Lark"]}),
+        item(
+            "v1",
+            "box",
+            "film",
+            "videorectangle",
+            {"framesCount": 250, "duration": 10, "sequence": frames, "labels": ["Lark"]},
+        ),
         item("v2", "part", "film", "timelinelabels", {"ranges": [{"start": 1, "end": 25}], "timelinelabels": ["Song"]}),
         item("v3", "stars", "film", "rating", {"rating": 4}),
     ]
     return [
         task(101, 2, {"sound": "https://files.example.org/larks/dawn.wav"}, [answer(201, 101, 2, sound)]),
-        task(102, 2, {"text": letter}, [answer(202, 102, 2, names, last_action="accepted", last_created_by=3, updated_by=2)]),
-        task(103, 2, {"talk": [{"author": "Ines", "text": "Did they?"}, {"author": "Noor", "text": "The larks did."}]}, [answer(203, 103, 2, talk)]),
+        task(
+            102,
+            2,
+            {"text": letter},
+            [answer(202, 102, 2, names, last_action="accepted", last_created_by=3, updated_by=2)],
+        ),
+        task(
+            103,
+            2,
+            {"talk": [{"author": "Ines", "text": "Did they?"}, {"author": "Noor", "text": "The larks did."}]},
+            [answer(203, 103, 2, talk)],
+        ),
         task(104, 2, {"film": "https://files.example.org/larks/field.mp4"}, [answer(204, 104, 2, film)]),
     ]
 
