@@ -63,6 +63,9 @@ imports: .venv/ready-dev  ## the import contracts alone
 sdl: .venv/ready-run  ## write schema/schema.graphql from the code
 	$(BIN)/labelgate schema > schema/schema.graphql.new && mv schema/schema.graphql.new schema/schema.graphql
 
+test-delivery: .venv/ready-dev  ## 1,000 verdicts a platform under faults and kills (long)
+	LABELGATE_VERDICTS=1000 $(BIN)/python -m pytest -q tests/gateway/test_delivery.py
+
 bench: .venv/ready-dev  ## measure (long; not part of test)
 	$(BIN)/python -m benchmarks.ingest
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from gateway import health, uploads, webhooks
+from gateway import downloads, health, uploads, webhooks
 from gateway.auth import EVERYTHING, Authenticator, Unauthenticated
 from gateway.desk import Desk
 from gateway.documents import read_documents
@@ -88,6 +88,9 @@ def create_app(edge: Edge, live: Mapping[str, LiveSource] | None = None) -> Star
     async def ingest(request: Request) -> Response:
         return await uploads.receive(edge, request)
 
+    async def download(request: Request) -> Response:
+        return await downloads.send(edge, request)
+
     return Starlette(
         routes=[
             Route("/", _home),
@@ -98,6 +101,7 @@ def create_app(edge: Edge, live: Mapping[str, LiveSource] | None = None) -> Star
             Route("/metrics", metrics),
             Route("/webhooks/{source}", webhook, methods=["POST"]),
             Route("/ingest/{source}", ingest, methods=["POST"]),
+            Route("/export/{form}", download),
         ],
         middleware=[
             Middleware(Observed, metrics=edge.metrics),

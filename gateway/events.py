@@ -6,7 +6,7 @@ A stream ends with a reason when its token ends, when its client does not read, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ class EventStream(Response):
         finally:
             leaving.cancel()
 
-    async def _events(self, leaving: asyncio.Future[None]) -> AsyncIterator[bytes]:
+    async def _events(self, leaving: asyncio.Future[None]) -> AsyncGenerator[bytes, None]:
         yield _STILL_HERE
         try:
             with self._edge.subscribed(self._identity, self._prepared):
@@ -87,16 +87,15 @@ class EventStream(Response):
             yield _error(problem.message, ErrorCode.RATE_LIMITED)
         yield _COMPLETE
 
-    async def _answers(self, leaving: asyncio.Future[None]) -> AsyncIterator[bytes]:
+    async def _answers(self, leaving: asyncio.Future[None]) -> AsyncGenerator[bytes, None]:
         ending = asyncio.ensure_future(self._edge.until_refused(self._identity, self._authorization))
         stream = self._edge.stream(self._prepared, self._parameters, self._identity.viewer)
         asked: asyncio.Future[Answer] | None = None
         try:
             while not leaving.done():
                 asked = asked or asyncio.ensure_future(anext(stream))
-                await asyncio.wait(
-                    {asked, ending, leaving}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
+                awaited: set[asyncio.Future[Any]] = {asked, ending, leaving}
+                await asyncio.wait(awaited, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if asked.done():
                     try:
                         yield _next(asked.result().body)

@@ -13,6 +13,7 @@ import click
 from gateway import audits
 from gateway.commands import as_plain, skipped_of
 from gateway.imports import ImportRefused
+from gateway.outbox import Outbox
 from gateway.runtime import live_sources, open_store
 from gateway.settings import Settings, load
 from gateway.store.leases import LeaseHeld
@@ -66,7 +67,11 @@ async def work(config: str | None) -> None:
     """Syncs what is due and delivers audits until SIGINT or SIGTERM."""
     settings = load(config)
     async with open_store(settings) as store, live_sources(settings) as live:
-        worker = Worker(store, live)
+        wanted = settings.worker
+        outbox = Outbox(store, live, lease_seconds=wanted.audit_lease_seconds)
+        worker = Worker(
+            store, live, poll=wanted.poll_seconds, lease_seconds=wanted.sync_lease_seconds, outbox=outbox
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, worker.stop)

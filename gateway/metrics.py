@@ -82,7 +82,7 @@ class Metrics:
         database = await _database(store)
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             shared = CollectorRegistry()
-            multiprocess.MultiProcessCollector(shared)
+            multiprocess.MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
             return generate_latest(shared) + generate_latest(database)
         return generate_latest(self.registry) + generate_latest(database)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -198,7 +198,9 @@ class Operations:
             raise NotExecuted([self._late(prepared)], 503) from None
         return self._answer(result, cost)
 
-    async def stream(self, prepared: Prepared, parameters: Parameters, context: Context) -> AsyncIterator[Answer]:
+    async def stream(
+        self, prepared: Prepared, parameters: Parameters, context: Context
+    ) -> AsyncGenerator[Answer, None]:
         """Runs any operation; a subscription answers again and again. Raises ``NotExecuted`` when it may not run."""
         if prepared.kind is not OperationType.SUBSCRIPTION:
             yield await self.run(prepared, parameters, context)
@@ -216,7 +218,7 @@ class Operations:
             async for result in results:
                 yield self._answer(result, cost)
         finally:
-            await results.aclose()  # type: ignore[attr-defined]
+            await results.aclose()
 
     def _late(self, prepared: Prepared) -> RequestError:
         message = f"the operation took longer than {self._seconds:g} seconds"

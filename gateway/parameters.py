@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,6 +24,10 @@ _UNFORGEABLE: Final = (
     "x-requested-with",
 )
 """Headers that a page of another origin cannot send without asking first."""
+
+
+_DRAIN_SECONDS: Final = 1.0
+_DRAIN_BYTES: Final = 16_000_000
 
 
 class BadRequest(Exception):
@@ -100,19 +105,32 @@ async def read_body(request: Request, *, most: int, seconds: float) -> bytes:
     """The body, no larger and no later than it may be. Raises ``BadRequest``."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length[:20]) > most:
-        raise BadRequest(413, f"the body is larger than {most} bytes", {"connection": "close"})
+        raise await _too_large(request, most)
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
-                    raise BadRequest(413, f"the body is larger than {most} bytes", {"connection": "close"})
+                    raise await _too_large(request, most)
     except TimeoutError:
         raise BadRequest(408, f"the body took longer than {seconds:g} seconds", {"connection": "close"}) from None
     except ClientDisconnect:
         raise BadRequest(400, "the client went away") from None
     return bytes(body)
+
+
+async def _too_large(request: Request, most: int) -> BadRequest:
+    """Reads on for a moment: a client that is still sending when the connection closes never sees the answer."""
+    drained = 0
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while drained < _DRAIN_BYTES:
+                message = await request.receive()
+                drained += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    break
+    return BadRequest(413, f"the body is larger than {most} bytes", {"connection": "close"})
 
 
 def _json(text: bytes, what: str) -> Any:

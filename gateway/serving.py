@@ -17,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from gateway.app import create_app, create_edge
 from gateway.edge import Edge, is_loopback
+from gateway.log import configure
 from gateway.metrics import Metrics
 from gateway.protocol import Bounded, bounded
 from gateway.runtime import live_sources, open_store
@@ -44,11 +45,16 @@ async def serve(config: str | None, host: str | None, port: int | None, workers:
 async def serve_forever(config: str | None, host: str | None, port: int | None) -> None:
     """Serves in this process until SIGINT or SIGTERM."""
     settings = load(config)
+    _log(settings)
     metrics = Metrics()
     monitor.listen(metrics.command)
     async with open_store(settings) as store:
         address = (host or settings.server.host, settings.server.port if port is None else port)
         await serve_store(store, settings, *address, metrics=metrics)
+
+
+def _log(settings: Settings) -> None:
+    configure(level=settings.log.level, format=settings.log.format, known_secrets=settings.secrets)
 
 
 async def serve_store(
@@ -164,6 +170,7 @@ class _Application:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         settings = load()
+        _log(settings)
         Bounded.limits = settings.limits
         metrics = Metrics()
         monitor.listen(metrics.command)

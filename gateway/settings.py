@@ -94,6 +94,15 @@ class LogSettings(_Section):
     """``auto``: for people on a terminal, else JSON lines."""
 
 
+class WorkerSettings(_Section):
+    poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 1
+    """The pause between two looks at the queues."""
+    sync_lease_seconds: Annotated[float, Field(ge=3, le=3600)] = 30
+    """How long a source stays with a worker that died in a sync."""
+    audit_lease_seconds: Annotated[float, Field(ge=5, le=3600)] = 120
+    """How long an audit stays with a worker that died delivering it; what was sent must show by then."""
+
+
 class _Sections(_Section):
     mongodb: MongoSettings = MongoSettings()
     server: ServerSettings = ServerSettings()
@@ -101,6 +110,7 @@ class _Sections(_Section):
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     documents: DocumentSettings = DocumentSettings()
+    worker: WorkerSettings = WorkerSettings()
     sources: dict[str, dict[str, Any]] = {}
 
 
@@ -121,6 +131,7 @@ class Settings:
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     documents: DocumentSettings = DocumentSettings()
+    worker: WorkerSettings = WorkerSettings()
     warnings: tuple[str, ...] = ()
     """About environment variables that look like settings and are none."""
 
@@ -164,6 +175,7 @@ def load(file: str | os.PathLike[str] | None = None, *, connectors: Mapping[str,
         auth=sections.auth,
         limits=sections.limits,
         documents=sections.documents,
+        worker=sections.worker,
         warnings=tuple(_strays()),
     )
 

@@ -76,7 +76,7 @@ class _Socket:
         self._sending = asyncio.Lock()
 
     async def run(self) -> None:
-        tasks = {
+        tasks: set[asyncio.Future[Any]] = {
             asyncio.create_task(self._receive()),
             asyncio.create_task(self._expect_init()),
             asyncio.create_task(self._say_goodbye()),

@@ -37,7 +37,7 @@ async def create(
 async def show(config: str | None, as_json: bool) -> None:  # noqa: FBT001
     """Lists the tokens there are."""
     async with open_store(load(config)) as store:
-        found = await Tokens(store.db).list()
+        found = await Tokens(store.db).all()
     if as_json:
         click.echo(json.dumps([_plain(token) for token in found], indent=2))
         return

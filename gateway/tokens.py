@@ -85,7 +85,7 @@ class Tokens:
         """Was there ever a token? Then nobody gets in without one, even when all are revoked."""
         return await self._tokens.find_one({}, {"_id": 1}) is not None
 
-    async def list(self) -> list[Token]:
+    async def all(self) -> list[Token]:
         return [_token(doc) async for doc in self._tokens.find({}, sort=[("created_at", 1), ("_id", 1)])]
 
     async def revoke(self, which: str) -> list[Token]:

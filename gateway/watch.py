@@ -211,7 +211,6 @@ class Hub:
                         subscriber.put(doc)
                 await asyncio.sleep(0)
 
-
     async def _make_room(self, collection: str, count: int) -> None:
         """A burst is no slowness: everybody gets a moment to read before who does not is dropped."""
         deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS

@@ -12,7 +12,7 @@ from strawberry.types.field import StrawberryField
 from schema.connections import Connection, window
 from schema.context import Context
 from schema.data import DATA, Link, Many, Part, Value, get, view
-from schema.ports import EVERYTHING, Doc, Order, Query
+from schema.ports import EVERYTHING, Doc, Order, Query, Viewer
 from schema.selection import needed_paths, wants
 from schema.where import OrderBy, Where
 
@@ -122,17 +122,22 @@ async def _list(data: Many, parent: str, info: Any) -> list[Any]:
 
 def question(data: Many, info: Any, arguments: Mapping[str, Any]) -> Query:
     """The query that a connection's arguments and selection ask. Raises ``RequestError``."""
-    context: Context = info.context
+    fields = needed_paths(info, data.collection, in_connection=data.is_connection)
+    return asked(data, arguments, fields, info.context.viewer)
+
+
+def asked(data: Many, arguments: Mapping[str, Any], fields: frozenset[str], viewer: Viewer) -> Query:
+    """The same from what the selection reads and who asks."""
     where: Where | None = arguments.get("where")
     order_by: Sequence[OrderBy] = arguments.get("order_by") or ()
     return Query(
         collection=data.collection,
-        where=where.predicate(context.viewer) if where else EVERYTHING,
+        where=where.predicate(viewer) if where else EVERYTHING,
         order=tuple(one.order() for one in order_by) or data.default_order,
         window=window(arguments),
-        fields=needed_paths(info, data.collection, in_connection=data.is_connection),
+        fields=fields,
         include_deleted=bool(where and where.include_deleted),
-        sources=context.viewer.sources,
+        sources=viewer.sources,
     )
 
 

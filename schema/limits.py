@@ -228,7 +228,7 @@ class _Cost:
                 total += self._field(node, named, page)
             elif isinstance(node, InlineFragmentNode):
                 total += self.of(node.selection_set, self._type(node.type_condition, named), page)
-            else:
+            elif isinstance(node, FragmentSpreadNode):
                 key = (node.name.value, page)
                 if key not in self._known:
                     fragment = self._fragments[node.name.value]

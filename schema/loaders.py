@@ -18,8 +18,8 @@ class Loaders:
         self._reader = reader
         self._sources = sources
         self._loaders: dict[Hashable, DataLoader[str, Any]] = {}
-        self.paths: dict[tuple[int, str], frozenset[str]] = {}
-        """What selections need, by field node and collection."""
+        self.paths: dict[tuple[tuple[int, ...], str], frozenset[str]] = {}
+        """What selections need, by field nodes and collection."""
 
     def document(self, collection: str, fields: frozenset[str]) -> DataLoader[str, Doc | None]:
         return self._loader(

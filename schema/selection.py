@@ -35,7 +35,11 @@ def selected(info: Any, *sets: SelectionSetNode | None) -> Iterator[FieldNode]:
 
 def wants(info: Any, *names: str) -> bool:
     """Does the current field's selection name one of these fields?"""
-    raw = _raw(info)
+    return names_one(_raw(info), *names)
+
+
+def names_one(raw: Any, *names: str) -> bool:
+    """The same for a field of graphql-core."""
     sets = (node.selection_set for node in raw.field_nodes)
     return any(node.name.value in names for node in selected(raw, *sets))
 
@@ -44,19 +48,25 @@ def needed_paths(info: Any, collection: str, *, in_connection: bool = False) -> 
     """The paths of documents that the selection under the current field reads, ids of relations included."""
     raw = _raw(info)
     memo = info.context.loaders.paths
-    key = (id(raw.field_nodes[0]), collection)
+    # All its nodes tell a field: a fragment's may be merged with others in one place and stand alone in another.
+    key = (tuple(map(id, raw.field_nodes)), collection)
     if key not in memo:
-        sets = [node.selection_set for node in raw.field_nodes]
-        named: Any = get_named_type(raw.return_type)
-        if in_connection:
-            nodes = [node for node in selected(raw, *sets) if node.name.value == "nodes"]
-            edges = [node for node in selected(raw, *sets) if node.name.value == "edges"]
-            inside = selected(raw, *(edge.selection_set for edge in edges))
-            nodes += [node for node in inside if node.name.value == "node"]
-            sets = [node.selection_set for node in nodes]
-            named = get_named_type(named.fields["nodes"].type)
-        memo[key] = frozenset(_paths(raw, named, sets))
+        memo[key] = paths_below(raw, in_connection=in_connection)
     return memo[key]  # type: ignore[no-any-return]
+
+
+def paths_below(raw: Any, *, in_connection: bool = False) -> frozenset[str]:
+    """The same for a field of graphql-core, without a memory."""
+    sets = [node.selection_set for node in raw.field_nodes]
+    named: Any = get_named_type(raw.return_type)
+    if in_connection:
+        nodes = [node for node in selected(raw, *sets) if node.name.value == "nodes"]
+        edges = [node for node in selected(raw, *sets) if node.name.value == "edges"]
+        inside = selected(raw, *(edge.selection_set for edge in edges))
+        nodes += [node for node in inside if node.name.value == "node"]
+        sets = [node.selection_set for node in nodes]
+        named = get_named_type(named.fields["nodes"].type)
+    return frozenset(_paths(raw, named, sets))
 
 
 def _paths(info: Any, named: Any, sets: list[SelectionSetNode | None]) -> Iterator[str]:
@@ -81,7 +91,7 @@ def field_paths(type_: Any, name: str) -> tuple[str, ...]:
 def entity_paths(info: Any, name: str) -> frozenset[str]:
     """What the selection of ``_entities`` reads of one type."""
     raw = _raw(info)
-    key = (id(raw.field_nodes[0]), f"entity {name}")
+    key = (tuple(map(id, raw.field_nodes)), f"entity {name}")
     memo = info.context.loaders.paths
     if key not in memo:
         type_ = raw.schema.type_map[name]
@@ -95,7 +105,7 @@ _TYPE_NAMES = {"tasks": "Task", "audits": "Audit", "sync_runs": "SyncRun"}
 def union_paths(info: Any, collection: str) -> frozenset[str]:
     """What the selection under a mutation's result reads of a collection's documents, wherever they stand in it."""
     raw = _raw(info)
-    key = (id(raw.field_nodes[0]), f"union {collection}")
+    key = (tuple(map(id, raw.field_nodes)), f"union {collection}")
     memo = info.context.loaders.paths
     if key not in memo:
         if collection == "sources":

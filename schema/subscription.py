@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, Callable
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 
@@ -21,8 +21,14 @@ from schema.where import Where
 _AGAIN = "It begins when it is opened: read the present state with a query after that, not before."
 
 
-def _subscription(description: str) -> Any:
-    return strawberry.subscription(description=f"{description} {_AGAIN}", metadata={DATA: Computed()})
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+
+
+def _subscription(description: str) -> Callable[[Resolver], Resolver]:
+    decorate: Callable[[Resolver], Resolver] = strawberry.subscription(
+        description=f"{description} {_AGAIN}", metadata={DATA: Computed()}
+    )
+    return decorate
 
 
 async def _changes(info: Info, collection: str, where: Predicate, *, deleted: bool) -> AsyncGenerator[Any, None]:

@@ -162,7 +162,10 @@ class Delivery:
         found = await self._assets.named([task.external_id], task.campaign)
         if not found:
             raise Refused("Kili has no such asset", status=404)
-        return await self._assets.whole(found[0])
+        try:
+            return await self._assets.whole(found[0])
+        except Refused as problem:
+            raise Retry(f"an answer of the asset cannot be fetched: {problem.message}") from None
 
     async def _again(self, task: PushTask) -> Mapping[str, JSON]:
         """The asset after a write: when it cannot be read, nobody knows what the write did."""

@@ -35,6 +35,11 @@ def never_ran(answer: Answer) -> bool:
     return answer.status == 503 and _NEVER_ARRIVED.search(said) is not None and "retried" not in said
 
 
+def of_this_thing(problem: Refused) -> bool:
+    """The question is understood, and refused for what it asks about: the others may well be answered."""
+    return any(mapping(error).get("path") for error in many(problem.details.get("errors")))
+
+
 def lock_reason(problem: Refused) -> str | None:
     """Why an asset takes no label now, in Kili's word (§4)."""
     for error in many(problem.details.get("errors")):

@@ -14,9 +14,11 @@ from typing import Final
 
 from connectors.coerce import moment
 from connectors.documents import JSON, AnyDocument, Kind, Page, Ref, Scope, SkippedRecord
+from connectors.errors import Refused
 from connectors.kili import passes
 from connectors.kili.client import Client, stamp
 from connectors.kili.passes import Mark, Pass, Place, Reading
+from connectors.kili.problems import of_this_thing
 from connectors.kili.reading import Assets, page_size
 from connectors.kili.settings import Settings
 
@@ -64,9 +66,14 @@ class Walk:
         yield self._page(world.documents, skipped=world.skipped, records=len(world.projects))
         while going.todo:
             project = going.todo[0]
-            changes = None if going.full else await self._look(project)
-            async for page in self._changed(project, *changes) if changes else self._whole(project):
-                yield page
+            try:
+                changes = None if going.full else await self._look(project)
+                async for page in self._changed(project, *changes) if changes else self._whole(project):
+                    yield page
+            except Refused as refusal:
+                if not of_this_thing(refusal):
+                    raise
+                yield self._passed_by(project, refusal)
         kinds = WORK | {Kind.CAMPAIGN} | ({Kind.ANNOTATOR} if world.people else set())
         whole = going.full and not going.spoiled
         yield self._page(completes=Scope(kinds=kinds) if whole else None)
@@ -93,7 +100,7 @@ class Walk:
                 reading.skipped += 1
                 yield self._page(skipped=[SkippedRecord(reason=reason, where=f"project {project}")])
                 break
-            reading.place, reading.read, reading.repeated = Place(), 0, True
+            reading.place, reading.read, reading.repeated = Place(by_time=False), 0, True
         if not reading.skipped and unbroken:
             yield Page(completes=Scope(kinds=WORK, campaign=project), done=going.done, total=self._total)
         going.spoiled = going.spoiled or bool(reading.skipped)
@@ -183,6 +190,14 @@ class Walk:
             shape=passes.shape(facts),
         )
         return mark, counts
+
+    def _passed_by(self, project: str, refusal: Refused) -> Page:
+        """Kili does not show us this project now. What is known of it stays, and so does where to go on."""
+        going = self._going
+        going.todo.remove(project)
+        going.reading, going.spoiled = None, True
+        reason = f"the project cannot be read: {refusal.message}"
+        return self._page(skipped=[SkippedRecord(reason=reason, where=f"project {project}", external_id=project)])
 
     def _finish(self, project: str, mark: Mark) -> Page:
         self._going.marks[project] = mark

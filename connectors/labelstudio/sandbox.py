@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.labelstudio.sandbox_filters import listing
+from connectors.labelstudio.sandbox_seed import seed
 from connectors.labelstudio.sandbox_state import Fault, Row, State
 from connectors.sandbox import Control, Sandbox
 
@@ -359,10 +360,12 @@ async def body(request: Request) -> Row:
     return said if isinstance(said, dict) else {}
 
 
-def create(*, edition: str = "Community") -> Sandbox:
-    """An empty server with one user; ``edition`` is what it says it is."""
+def create(*, seeded: bool = True, edition: str = "Community") -> Sandbox:
+    """A server with a small team's work, or with one user and nothing else; ``edition`` is what it says it is."""
     control = Control()
     platform = Platform(control, edition)
+    if seeded:
+        seed(platform.state, platform.admin)
 
     @control.action
     def edit(annotation: int, user: int, **change: Any) -> Row:

@@ -25,6 +25,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not 1 <= self.page_size <= 10_000 or self.concurrency < 1:
             raise ValueError("page_size is 1 to 10000, and concurrency starts from 1")
+        if min(self.overlap_seconds, self.sweep_seconds) < 0:
+            raise ValueError("no number of seconds may be negative")
 
     def secrets(self) -> tuple[str, ...]:
         return tuple(secret.reveal() for secret in (self.token, self.webhook_secret) if secret)

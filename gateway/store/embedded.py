@@ -146,7 +146,8 @@ class EmbeddedMongo:
     def _launch(self, life: int, lock: int) -> str:
         mongod = find_mongod(self.directory)
         address = sockets.address(self.directory)
-        url = f"mongodb://{quote(str(address), safe='')}/?directConnection=true"
+        # Named as a set, so that the driver waits for its primary whenever mongod is started again.
+        url = f"mongodb://{quote(str(address), safe='')}/?replicaSet={REPLICA_SET}"
         task = {
             "command": [str(mongod.path), *self._options(address)],
             "directory": str(self.directory),
@@ -163,7 +164,7 @@ class EmbeddedMongo:
                     raise StoreError(explain(self.log, read_from, said, self.directory, mongod.version_text))
 
             self._until(lambda: sockets.answers(address), "it does not answer", check)
-            self._make_primary(url, str(address), check)
+            self._make_primary(str(address), check)
         return url
 
     def _options(self, address: Path) -> list[str]:
@@ -196,7 +197,7 @@ class EmbeddedMongo:
         with process:  # forks and ends at once: nothing to reap later
             yield process.stdout
 
-    def _make_primary(self, url: str, address: str, check: Callable[[], None]) -> None:
+    def _make_primary(self, address: str, check: Callable[[], None]) -> None:
         """Gives a new data directory its replica set, and a moved one its new address."""
         members = [{"_id": 0, "host": address}]
         trouble = ""
@@ -216,7 +217,8 @@ class EmbeddedMongo:
                 trouble = f" ({problem})"
             return False
 
-        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
+        host = quote(address, safe="")
+        with MongoClient[dict[str, Any]](host, directConnection=True, serverSelectionTimeoutMS=5000) as client:
             self._until(ready, lambda: f"it does not take writes{trouble}", check)
 
     def _until(

@@ -17,7 +17,8 @@ _NO_ROOM: Final = 10_000_000
 
 _OTHER_VERSION: Final = (
     r"Wrong mongod version|invalid featureCompatibilityVersion|Invalid feature compatibility version"
-    r"|WiredTiger version incompatible|unsupported WiredTiger file version|Version incompatibility detected"
+    r"|WiredTiger version incompatible|unsupported WiredTiger (source )?file version|Version incompatibility detected"
+    r"|WiredTiger under any compatibility version"
 )
 _DISK_FULL: Final = r"No space left on device|OutOfDiskSpace"
 _KNOWN: Final = {

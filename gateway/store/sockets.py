@@ -19,14 +19,16 @@ LONGEST: Final = 100
 def address(directory: Path) -> Path:
     """The socket of a data directory; its folder exists and is private, and nothing is left of an earlier socket.
 
-    Normally ``directory/run``. A path that is too long, or holds what MongoDB's own notation splits at, is replaced
-    by a folder in the system's place for temporary files, the same one each time.
+    Normally ``directory/run``. A path that is too long, or holds what MongoDB would split at or the driver would not
+    keep (capitals: it takes them for a host's), is replaced by a folder for temporary files, the same one each time.
     """
     folder = directory / "run"
     if not _fits(folder):
         digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
         short = f"labelgate-{os.geteuid()}-{digest}"
-        folder = next((place for place in _temporary(short) if _fits(place)), Path("/tmp") / short)  # noqa: S108
+        folder = Path(tempfile.gettempdir()) / short
+        if not _fits(folder):
+            folder = Path("/tmp") / short  # noqa: S108 - made for us alone, and checked below
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
@@ -45,10 +47,6 @@ def answers(path: Path) -> bool:
     return True
 
 
-def _temporary(name: str) -> list[Path]:
-    return [Path(tempfile.gettempdir()) / name]
-
-
 def _fits(folder: Path) -> bool:
     path = str(folder / NAME)
-    return len(os.fsencode(path)) <= LONGEST and re.fullmatch(r"[A-Za-z0-9._/+-]+", path) is not None
+    return len(os.fsencode(path)) <= LONGEST and re.fullmatch(r"[a-z0-9._/+-]+", path) is not None

@@ -70,7 +70,7 @@ async def test_tokens_end(store: Store) -> None:
     clock.now += 6
     with pytest.raises(Unauthenticated, match="revoked"):
         await auth.identify(f"Bearer {long}")
-    assert {token.name for token in await tokens.list()} == {"short", "long"}
+    assert {token.name for token in await tokens.all()} == {"short", "long"}
     with pytest.raises(TokenRefused):
         await tokens.revoke("nobody")
     assert (await tokens.expire("long", span("1w")))[0].expires_at is not None

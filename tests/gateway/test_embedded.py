@@ -198,7 +198,7 @@ def test_the_directory_may_move(directory: Path) -> None:
         assert count(url) == 3
 
 
-@pytest.mark.parametrize("name", ["x" * 150, "a:b,c d%2F", "Ünïcode"])
+@pytest.mark.parametrize("name", ["x" * 150, "a:b,c d%2F", "Ünïcode", "Capital"])
 def test_any_path_will_do(directory: Path, name: str) -> None:
     """A path too long for a socket, or with what MongoDB would split, has its socket elsewhere, as private."""
     odd = directory / name
@@ -240,7 +240,7 @@ async def test_a_cancelled_start_leaves_nothing(directory: Path) -> None:
             await asyncio.Event().wait()
 
     task = asyncio.create_task(use())
-    while not (directory / "state.json").exists():  # noqa: ASYNC110 - another process makes it
+    while not (directory / "state.json").exists():
         await asyncio.sleep(0.005)
     started = running(directory)
     task.cancel()
@@ -257,6 +257,26 @@ def test_a_mongod_of_somebody_else_on_the_data_is_named(directory: Path) -> None
     assert f"another mongod, not started by labelgate, uses {directory}" in str(refused.value)
     assert "LABELGATE_MONGODB_URL" in str(refused.value)
     assert EmbeddedMongo(directory).running() is None
+
+
+def test_data_of_a_newer_mongodb_is_named(directory: Path) -> None:
+    """Files that say a storage engine of the future wrote them: the message speaks of versions, the files are left alone."""
+    with EmbeddedMongo(directory):
+        pass
+    turtle = directory / "data" / "WiredTiger.turtle"
+    newer = turtle.read_text().replace("major=", "major=9")
+    turtle.write_text(newer)
+    with pytest.raises(StoreError, match=r"was written by another version of MongoDB than this 6\.0\.5 can read"):
+        EmbeddedMongo(directory).start()
+    assert turtle.read_text() == newer
+
+
+def test_a_full_disk_is_named(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mongod that dies while nothing is left on the disk, where even its log ends in the middle."""
+    on_path(directory.parent, monkeypatch, FAKE % ("", 14))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match=rf"the disk of {directory} is full: make room"):
+        EmbeddedMongo(directory).start()
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def exports(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(max_examples=3000)
+@settings(max_examples=100)
 @given(
     exports(),
     st.sampled_from([",", ";", "\t", "|"]),
@@ -156,7 +156,7 @@ def unquoted(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
-@settings(max_examples=3000)
+@settings(max_examples=100)
 @given(unquoted())
 async def test_every_export_of_version_1_can_be_rebuilt(rows: list[Row]) -> None:
     """Nothing is quoted, and commas and line breaks stand where they like in labels and comments."""
@@ -166,7 +166,7 @@ async def test_every_export_of_version_1_can_be_rebuilt(rows: list[Row]) -> None
     assert run.skipped == []
 
 
-@settings(max_examples=3000)
+@settings(max_examples=100)
 @given(st.binary(max_size=300), st.integers(0, 400))
 async def test_no_bytes_make_the_reader_fail(noise: bytes, position: int) -> None:
     """Bytes thrown anywhere into an export: pages come, and what is missing is reported."""

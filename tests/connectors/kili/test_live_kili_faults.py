@@ -165,6 +165,32 @@ async def test_a_link_that_has_expired_is_asked_for_anew():
         assert all(not page.skipped for page in pages)
 
 
+async def test_a_project_that_is_refused_by_itself_is_reported_and_the_others_are_read(store):
+    """What was known of it stays, in full passes too; the others come and go on; later it is read again."""
+    async with rig(assets=12) as made:
+        await synced(store, made, full=True)
+        before = await standing(store)
+        refused = made.project(REPAIRS)
+        no = {
+            "message": "[noOrganizationRights] no",
+            "path": ["data"],
+            "extensions": {"code": "OPERATION_RESOLUTION_FAILURE"},
+        }
+        body = json.dumps({"errors": [no], "data": {"data": None}})
+        label = made.act("label", asset=made.assets(HARBOUR)[0]["id"], response={"N": {"text": "new"}})
+        for full in (False, True):
+            made.control.inject(contains=f'"project":{{"id":"{refused}"}}', status=200, body=body)
+            result = await synced(store, made, full=full)
+            made.control.heal()
+            assert result.state == "PARTIAL"
+            assert await store.db["submissions"].count_documents({"external_id": label}) == 1
+            kept = await standing(store)
+            for name, docs in before.items():
+                assert docs.keys() <= kept[name].keys()
+        assert (await synced(store, made)).state == "SUCCEEDED"
+        assert refused in (await store.db["sources"].find_one({"_id": "kili"}))["checkpoint"]["marks"]
+
+
 async def test_a_page_that_is_too_large_is_asked_for_in_halves():
     """A size limit below a page of assets: smaller pages, the same assets."""
     async with rig(assets=40, responses="inline") as made:

@@ -97,7 +97,7 @@ class Server:
 
 @contextmanager
 def sandbox_server(**arguments: Any) -> Iterator[Server]:
-    sandbox = create(**arguments)
+    sandbox = create(seeded=False, **arguments)
     with serve(sandbox) as url:
         server = Server(url, TOKEN, sandbox.control)
         with server.http:
