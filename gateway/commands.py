@@ -11,10 +11,12 @@ import click
 
 from connectors.contract import Connector
 from connectors.discovery import discover
+from connectors.errors import ConnectorError
 from gateway.imports import ImportRefused, gathered, run_import
-from gateway.runtime import open_store
+from gateway.runtime import live_sources, open_store
 from gateway.settings import load
 from gateway.store.store import Store
+from gateway.sync import LiveSource
 from gateway.terminal import describe, print_run, print_table, progress
 
 
@@ -78,19 +80,31 @@ def as_plain(run: Mapping[str, Any], skipped: Sequence[Mapping[str, Any]] = ()) 
 async def check(config: str | None, as_json: bool) -> bool:
     """Checks settings, MongoDB and sources; True when all is well."""
     settings = load(config)
-    lines: list[tuple[str, bool, str]] = [("settings", True, str(settings.file or "defaults"))]
-    async with open_store(settings) as store:
+    lines = [("settings", True, str(settings.file or "defaults"))]
+    lines += [("settings", False, warning) for warning in settings.warnings]
+    async with open_store(settings) as store, live_sources(settings) as live:
         info = await store.db.client.admin.command("buildInfo")
         hello = await store.db.client.admin.command("hello")
         lines.append(("mongodb", True, f"{info['version']}, replica set {hello.get('setName', '(sharded)')}"))
-        async for source in store.db["sources"].find({}, sort=[("_id", 1)]):
-            healthy = source["health"] in ("OK", "DEGRADED", "NEVER_SYNCED")
-            lines.append((f"source {source['_id']}", healthy, f"{source['platform']}, {source['health']}"))
+        for source in live.values():
+            lines.append((f"source {source.name}", *await _checked(source)))
+        async for known in store.db["sources"].find({"_id": {"$nin": list(live)}}, sort=[("_id", 1)]):
+            lines.append((f"source {known['_id']}", True, f"{known['platform']}, imported files"))
     if as_json:
         click.echo(json.dumps([{"what": what, "ok": ok, "detail": detail} for what, ok, detail in lines], indent=2))
     else:
         print_table(["", "", ""], [[what, "ok" if ok else "FAILED", detail] for what, ok, detail in lines])
     return all(ok for _, ok, _ in lines)
+
+
+async def _checked(source: LiveSource) -> tuple[bool, str]:
+    """Asks the platform who we are."""
+    try:
+        health = await source.platform.check()
+    except ConnectorError as problem:
+        return False, f"{source.connector.name}: {problem.message}"
+    told = [text for text in (health.version, health.account) if text]
+    return True, ", ".join([source.connector.name, *told])
 
 
 def platforms(as_json: bool) -> None:

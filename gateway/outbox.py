@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from pymongo import ReturnDocument
-
 from connectors.contract import Marks, PushAudit, PushError, PushTask, Receipt, TakesAudits
 from connectors.documents import AuditResult
 from connectors.errors import ConnectorError, Refused, Retry, Unauthorized, Uncertain
@@ -27,6 +25,7 @@ from gateway.audits import parse_external, refold_task
 from gateway.engine import utcnow
 from gateway.imports import owner
 from gateway.store.codec import Stored
+from gateway.store.driver import AFTER
 from gateway.store.store import Store
 from gateway.sync import LiveSource
 from schema.jsontext import json_text, json_value
@@ -133,7 +132,7 @@ class Outbox:
         if was_sending:  # whoever had it died, or is too slow to be trusted
             change["$set"]["delivery.uncertain"] = True
         found: Stored | None = await self.store.db["audits"].find_one_and_update(
-            {"_id": audit["_id"], "delivery": audit["delivery"]}, change, return_document=ReturnDocument.AFTER
+            {"_id": audit["_id"], "delivery": audit["delivery"]}, change, return_document=AFTER
         )
         return found
 

@@ -8,10 +8,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from pymongo import ReturnDocument
-
 from connectors.contract import Capabilities
 from gateway.store.codec import Stored
+from gateway.store.driver import AFTER
 from gateway.store.store import Store
 
 
@@ -30,7 +29,7 @@ async def register(
     new = {"platform": platform, "health": "NEVER_SYNCED"}
     change = {"$set": facts, "$setOnInsert": new} if live else {"$setOnInsert": facts | new}
     found: Stored = await store.db["sources"].find_one_and_update(
-        {"_id": name}, change, upsert=True, return_document=ReturnDocument.AFTER
+        {"_id": name}, change, upsert=True, return_document=AFTER
     )
     if found["platform"] != platform:
         raise SourceTaken(f"the source {name} belongs to {found['platform']}; choose another name for {platform}")

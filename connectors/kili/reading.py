@@ -89,7 +89,7 @@ class Assets:
 
     async def named(self, ids: Sequence[str], project: str | None) -> list[Mapping[str, JSON]]:
         """Those of the assets that there are; at most ``queries``' page of ids."""
-        where = {"idIn": list(ids)} | ({"project": {"id": project}} if project else {})
+        where = ({"project": {"id": project}} if project else {}) | {"idIn": list(ids)}
         try:
             found = await self._client.assets(where, skip=0, first=len(ids))
         except TooLarge:

@@ -11,17 +11,21 @@ PROJECTS = (
     (
         "beehives.json",
         "Beehives of Linden Hill",
-        '<View><Image name="photo" value="$photo"/>'
-        '<RectangleLabels name="bee" toName="photo"><Label value="Worker"/><Label value="Queen"/></RectangleLabels>'
-        '<PolygonLabels name="area" toName="photo"><Label value="Comb"/></PolygonLabels>'
-        '<KeyPointLabels name="mark" toName="photo"><Label value="Entrance"/></KeyPointLabels>'
-        '<Choices name="light" toName="photo"><Choice value="bright"/><Choice value="dim"/></Choices></View>',
+        (
+            '<View><Image name="photo" value="$photo"/>'
+            '<RectangleLabels name="bee" toName="photo"><Label value="Worker"/><Label value="Queen"/></RectangleLabels>'
+            '<PolygonLabels name="area" toName="photo"><Label value="Comb"/></PolygonLabels>'
+            '<KeyPointLabels name="mark" toName="photo"><Label value="Entrance"/></KeyPointLabels>'
+            '<Choices name="light" toName="photo"><Choice value="bright"/><Choice value="dim"/></Choices></View>'
+        ),
     ),
     (
         "larks.json",
         "Larks of Foxglove Field",
-        '<View><Audio name="sound" value="$sound"/>'
-        '<Labels name="call" toName="sound"><Label value="Skylark"/><Label value="Woodlark"/></Labels></View>',
+        (
+            '<View><Audio name="sound" value="$sound"/>'
+            '<Labels name="call" toName="sound"><Label value="Skylark"/><Label value="Woodlark"/></Labels></View>'
+        ),
     ),
 )
 TEAM = (("ines@example.org", "Ines"), ("mara@example.org", "Mara"), ("noor@example.org", "Noor"))

@@ -17,7 +17,6 @@ from graphql import (
     GraphQLObjectType,
     GraphQLResolveInfo,
     OperationDefinitionNode,
-    VariableNode,
     get_argument_values,
     get_named_type,
     is_abstract_type,
@@ -45,7 +44,7 @@ _DEFINITION: Final = "strawberry-definition"
 Grouped = Mapping[str, list[FieldDetails]]
 
 
-class NotCompilable(Exception):  # noqa: N818
+class NotCompilable(Exception):
     """The ordinary executor runs this operation, always."""
 
 
@@ -83,9 +82,7 @@ class _Compiler:
         return self._objects(query, found.grouped_field_set)
 
     def _selected(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Grouped:
-        found = collect_subfields(
-            self._schema, self._details, self._variables, self._operation, type_, details
-        )
+        found = collect_subfields(self._schema, self._details, self._variables, self._operation, type_, details)
         return found.grouped_field_set
 
     def _below(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Step:
@@ -124,7 +121,7 @@ class _Compiler:
             case Part() if not own:
                 return sources.embedded(data, path, self._completed(field.type, details))
             case Link() | Many() if not own and (shown := self._related(data, field, details)):
-                return self._relation(data, path, shown, definition, field, info)
+                return self._relation(data, path, shown, definition, field, info, details)
             case None if definition.is_basic_field:
                 return sources.attribute(definition.python_name, self._completed(field.type, details))
         return self._resolved(parent, definition, field, info, details)
@@ -134,7 +131,7 @@ class _Compiler:
         parent: GraphQLObjectType,
         definition: StrawberryField,
         field: GraphQLField,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
         details: list[FieldDetails],
     ) -> Step:
         arguments = self._arguments(field, info.field_nodes[0])
@@ -145,11 +142,11 @@ class _Compiler:
 
     def _related(self, data: Link | Many, field: GraphQLField, details: list[FieldDetails]) -> Any:
         """The step that shows related documents, when it is certain which type shows them."""
-        named = get_named_type(field.type)
+        named: Any = get_named_type(field.type)
         if is_connection(named):
             shown = get_named_type(named.fields["nodes"].type)
             return self._pages(named, details) if _shows(shown, data.collection) else None
-        return self._below(named, details) if _shows(named, data.collection) else None  # type: ignore[arg-type]
+        return self._below(named, details) if _shows(named, data.collection) else None
 
     def _relation(
         self,
@@ -158,15 +155,18 @@ class _Compiler:
         shown: Any,
         definition: StrawberryField,
         field: GraphQLField,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
+        details: list[FieldDetails],
     ) -> Step:
         if isinstance(data, Link):
             return relations.linked(data, path, paths_below(info), shown, nullable=not is_non_null_type(field.type))
         if not data.is_connection:
             return relations.children(data, paths_below(info), shown)
         read = self._arguments(field, info.field_nodes[0], lambda given: self._converted(definition, given))
-        pages = relations.Pages(shown, paged=_pages_wanted(info), counted=self._counted(info))
-        return relations.connected(data, paths_below(info, in_connection=True), read, pages)
+        paged = names_one(info, "edges", "nodes", "pageInfo")
+        counted = self._counted(get_named_type(field.type), details)
+        fields = paths_below(info, in_connection=True)
+        return relations.connected(data, fields, read, relations.Pages(shown, paged=paged, counted=counted))
 
     # --- connections ----------------------------------------------------------------------------------------------
 
@@ -199,10 +199,8 @@ class _Compiler:
                 return before(_docs, self._below(named, details))
         raise NotCompilable(_name(details))
 
-    def _counted(self, info: GraphQLResolveInfo) -> bool:
-        named: Any = get_named_type(info.return_type)
-        details = [FieldDetails(node, None) for node in info.field_nodes]
-        return any(_name(inner) == "totalCount" for inner in self._selected(named, details).values())
+    def _counted(self, connection: Any, details: list[FieldDetails]) -> bool:
+        return any(_name(inner) == "totalCount" for inner in self._selected(connection, details).values())
 
     # --- values ---------------------------------------------------------------------------------------------------
 
@@ -219,9 +217,7 @@ class _Compiler:
         if is_list_type(type_):
             return completion.listed(self._completed(type_.of_type, details))
         if is_connection(type_):
-            info = [detail.node for detail in details]
-            counted = any(_name(inner) == "totalCount" for inner in self._selected(type_, details).values())
-            return relations.resolved_connections(relations.Pages(self._pages(type_, details), bool(info), counted))
+            return relations.resolved_connections(self._pages(type_, details), counted=self._counted(type_, details))
         if is_abstract_type(type_):
             members = self._schema.get_possible_types(type_)
             return completion.one_of({_class(one): self._shown(one, details) for one in members})
@@ -246,11 +242,11 @@ class _Compiler:
 
     def _converted(self, definition: StrawberryField, given: dict[str, Any]) -> Mapping[str, Any]:
         registry = self._strawberry.schema_converter.scalar_registry
-        return convert_arguments(
-            given, definition.arguments, scalar_registry=registry, config=self._strawberry.config
-        )
+        return convert_arguments(given, definition.arguments, scalar_registry=registry, config=self._strawberry.config)
 
-    def _info(self, parent: GraphQLObjectType, field: GraphQLField, details: list[FieldDetails]) -> GraphQLResolveInfo:
+    def _info(
+        self, parent: GraphQLObjectType, field: GraphQLField, details: list[FieldDetails]
+    ) -> GraphQLResolveInfo[Any]:
         """What resolvers are told; context and variables come with each run, and no path: errors are not told here."""
         nodes = [detail.node for detail in details]
         unknown: Any = None
@@ -282,10 +278,6 @@ def _name(details: Sequence[FieldDetails]) -> str:
     return details[0].node.name.value
 
 
-def _pages_wanted(info: GraphQLResolveInfo) -> bool:
-    return names_one(info, "edges", "nodes", "pageInfo")
-
-
 def _counts(pairs: Sequence[Any]) -> list[Any]:
     return [count for _, count in pairs]
 
@@ -311,4 +303,4 @@ def _has_variables(node: FieldNode) -> bool:
     return found
 
 
-__all__ = ["NotCompilable", "compile_operation", "VariableNode"]
+__all__ = ["NotCompilable", "compile_operation"]

@@ -1,4 +1,4 @@
-"""Scalars and enums, a column at a time: plain values pass as they are, all others go through graphql-core's own coercion."""
+"""Scalars and enums, a column at a time: plain values pass as they are, others by graphql-core's own coercion."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from graphql.execution.values import VariableValues
 from graphql.language import Visitor
 from strawberry.federation import Schema
 
-from schema.compiled.compiler import NotCompilable, compile_operation
+from schema.compiled.compiler import compile_operation
 from schema.compiled.steps import Run, Step
 from schema.context import Context
 
@@ -30,6 +30,8 @@ Key = tuple[str, str | None]
 _MOST_SEEN: Final = 1_000
 _MOST_SHAPES: Final = 16
 """Plans of one operation, which differ in the Booleans of its directives."""
+_CHARACTERS: Final = 20
+"""So much text, with its syntax tree, takes the memory of a column."""
 
 
 @dataclass(slots=True)
@@ -67,9 +69,9 @@ class Plans:
         context: Context,
     ) -> dict[str, Any] | None:
         """The ``data`` of a valid operation without errors; None when the ordinary executor has to run it."""
-        known = self._operation((text, name), document) if operation.operation is OperationType.QUERY else None
-        coerced = self._coerced(operation, variables) if known else None
-        plan = self._plan(known, operation, coerced) if known and coerced else None
+        coerced = self._coerced(operation, variables) if operation.operation is OperationType.QUERY else None
+        known = self._operation((text, name), document) if coerced is not None else None
+        plan = self._plan(known, operation, coerced) if known is not None and coerced is not None else None
         if known is None or coerced is None or plan is None:
             self.outcomes["ordinary"] += 1
             return None
@@ -102,6 +104,7 @@ class Plans:
             return None
         del self._seen[key]
         made = self._known[key] = _Operation(document, _switches(document))
+        self._grow(made, 1 + len(key[0]) // _CHARACTERS)
         return made
 
     def _plan(self, known: _Operation, operation: OperationDefinitionNode, variables: VariableValues) -> Step | None:
@@ -109,21 +112,19 @@ class Plans:
         if shape not in known.plans:
             if len(known.plans) >= _MOST_SHAPES:
                 return None
-            plan, size = self._compiled(known, operation, variables)
-            known.plans[shape] = plan
-            known.size += size
-            self._columns += size
-            while self._columns > self._most:
-                self._columns -= self._known.popitem(last=False)[1].size
+            try:
+                known.plans[shape], size = compile_operation(self._schema, known.document, operation, variables)
+                self._grow(known, size)
+            except Exception:  # noqa: BLE001 - an operation that cannot be compiled can still be executed
+                known.plans[shape] = None
         return known.plans[shape]
 
-    def _compiled(
-        self, known: _Operation, operation: OperationDefinitionNode, variables: VariableValues
-    ) -> tuple[Step | None, int]:
-        try:
-            return compile_operation(self._schema, known.document, operation, variables)
-        except NotCompilable:
-            return None, 1
+    def _grow(self, known: _Operation, columns: int) -> None:
+        """Counts what an operation holds, and lets go of those that have not come for longest."""
+        known.size += columns
+        self._columns += columns
+        while self._columns > self._most and self._known:
+            self._columns -= self._known.popitem(last=False)[1].size
 
 
 def _switches(document: DocumentNode) -> tuple[str, ...]:

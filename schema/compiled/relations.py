@@ -64,10 +64,9 @@ def children(data: Many, fields: frozenset[str], shown: Step) -> Step:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """What a connection's selection answers from pages and counts, one of each for every parent."""
+    """What of a connection is selected. ``shown`` answers pairs of a page and a count, one for each parent."""
 
     shown: Step
-    """Answers pairs of a page and a count."""
     paged: bool
     counted: bool
 
@@ -104,14 +103,14 @@ async def _of_all(query: Query, by: str, parents: list[Any], pages: Pages, run: 
     return {None: found[0]} if pages.paged else {}, {None: found[-1]} if pages.counted else {}
 
 
-def resolved_connections(pages: Pages) -> Step:
+def resolved_connections(shown: Step, *, counted: bool) -> Step:
     """Connections that a resolver made."""
 
     async def work(values: Sequence[Any], run: Run) -> Answers:
         if not {Connection}.issuperset(map(type, values)):
             raise Unfit
-        counts = await awaited([value.count() for value in values]) if pages.counted else [None] * len(values)
-        return await pages.shown.work([(v.page, n) for v, n in zip(values, counts, strict=True)], run)
+        counts = await awaited([value.count() for value in values]) if counted else [None] * len(values)
+        return await shown.work([(v.page, n) for v, n in zip(values, counts, strict=True)], run)
 
     return Step(work, waits=True)
 
@@ -148,4 +147,3 @@ def page_infos(shown: Step) -> Step:
 
 async def _no_count() -> int:
     raise Unfit
-

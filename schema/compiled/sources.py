@@ -52,7 +52,9 @@ def attribute(name: str, completed: Step) -> Step:
     return Step(work, completed.waits)
 
 
-def resolved(info: GraphQLResolveInfo, resolve: Any, arguments: Arguments, completed: Step, *, is_async: bool) -> Step:
+def resolved(
+    info: GraphQLResolveInfo[Any], resolve: Any, arguments: Arguments, completed: Step, *, is_async: bool
+) -> Step:
     """The field's own resolver, called for each value as the ordinary executor would."""
 
     async def work(values: Sequence[Any], run: Run) -> Answers:

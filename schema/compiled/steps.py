@@ -12,7 +12,7 @@ from graphql.execution.values import VariableValues
 from schema.context import Context
 
 
-class Unfit(Exception):  # noqa: N818
+class Unfit(Exception):
     """Something a plan does not answer: the ordinary executor has to."""
 
 

@@ -191,6 +191,29 @@ async def test_a_project_that_is_refused_by_itself_is_reported_and_the_others_ar
         assert refused in (await store.db["sources"].find_one({"_id": "kili"}))["checkpoint"]["marks"]
 
 
+async def test_a_server_that_wants_a_project_for_every_asset_is_asked_project_by_project():
+    """Reading on demand knows ids only; whether Kili finds them without their project nobody outside has seen."""
+    async with rig(assets=12) as made:
+        asset = made.assets(REPAIRS)[0]["id"]
+        body = json.dumps({"errors": [{"message": "[badRequest] where.project is needed", "path": ["data"]}]})
+        made.control.inject(contains='"where":{"idIn"', status=200, body=body)
+        page = await made.source.refresh([(Kind.ASSET, asset), (Kind.TASK, "nowhere")])
+        assert [doc.external_id for doc in page.documents if doc.kind is Kind.TASK] == [asset]
+        assert {ref.external_id for ref in page.gone} == {"nowhere"}
+        assert made.control.faults[0].hits == 1
+
+
+async def test_a_key_that_may_not_list_people_still_takes_nobody_for_gone(store):
+    """People come from projects and labels then; those who were listed before stay."""
+    async with rig(assets=12) as made:
+        await synced(store, made, full=True)
+        people = await store.db["annotators"].count_documents({"deleted_at": None})
+        body = json.dumps({"errors": [{"message": "[noOrganizationRights] no", "path": ["data"]}]})
+        made.control.inject(contains="users(where", status=200, body=body)
+        assert (await synced(store, made, full=True)).state == "SUCCEEDED"
+        assert await store.db["annotators"].count_documents({"deleted_at": None}) == people > 6
+
+
 async def test_a_page_that_is_too_large_is_asked_for_in_halves():
     """A size limit below a page of assets: smaller pages, the same assets."""
     async with rig(assets=40, responses="inline") as made:
