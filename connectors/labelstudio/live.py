@@ -74,7 +74,7 @@ class LabelStudioSource:
     # --- passes -------------------------------------------------------------------------------------------------
 
     async def fetch(self, since: Checkpoint | None, *, full: bool) -> AsyncIterator[Page]:
-        kept = dict(since or {}) if (since or {}).get("version") == VERSION else {}
+        kept = dict(since) if since and since.get("version") == VERSION else {"version": VERSION}
         going = kept.pop("pass", None)
         _, now = await self._client.version()
         projects = await self._client.projects()
@@ -119,7 +119,7 @@ class LabelStudioSource:
         if going["sweep"]:
             async for page in self._sweep(kept, projects, context):
                 yield page
-        kept |= {"version": VERSION, "low": going["low"], "projects": going["projects"], "swept": going["swept"]}
+        kept |= {name: going[name] for name in ("low", "projects", "swept")}
         complete = full and going["full"] and not going["skipped"]
         yield Page(checkpoint=kept, completes=Scope(kinds=_WHOLE) if complete else None)
 

@@ -58,6 +58,7 @@ class Running:
     """What the supervisor wrote about the mongod it keeps."""
 
     url: str
+    address: str
     version: str
     pid: int
     supervisor: int
@@ -94,7 +95,7 @@ class EmbeddedMongo:
                 with self._file("mongod.lock") as life:
                     while not _lock(life, fcntl.LOCK_EX):
                         running = self.running()
-                        if running:
+                        if running and sockets.answers(Path(running.address)):
                             return running.url
                         self._pause("the one before does not stop")
                     with self._file("supervisor.lock") as lock:
@@ -153,7 +154,7 @@ class EmbeddedMongo:
             "directory": str(self.directory),
             "life": life,
             "lock": lock,
-            "facts": {"url": url, "version": mongod.version_text},
+            "facts": {"url": url, "address": str(address), "version": mongod.version_text},
         }
         read_from = self.log.stat().st_size if self.log.exists() else 0
         with self._supervisor(task) as news:

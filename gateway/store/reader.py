@@ -180,7 +180,8 @@ class Reader:
 
     async def sources(self, names: frozenset[str] | None) -> Sequence[Doc]:
         where: Filter = {} if names is None else {"_id": {"$in": sorted(names)}}
-        return [doc async for doc in self._db["sources"].find(where, {"checkpoint": 0}, sort=[("_id", 1)])]
+        cursor = self._db["sources"].find(where, {"checkpoint": 0}, sort=[("_id", 1)], max_time_ms=self._limit)
+        return [doc async for doc in cursor]
 
     # --- filters ------------------------------------------------------------------------------------------------
 

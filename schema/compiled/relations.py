@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import NoneType
 from typing import Any, TypeAlias
 
 from schema.compiled.completion import regrouped
-from schema.compiled.steps import Answers, Run, Step, Unfit, awaited
+from schema.compiled.steps import Answers, Run, Step, Unfit, together
 from schema.connections import Connection
 from schema.data import Link, Many, get, view
 from schema.fields import asked
@@ -89,17 +89,17 @@ Found: TypeAlias = tuple[Mapping[Any, Page], Mapping[Any, int]]
 
 async def _by_parents(query: Query, by: str, parents: list[Any], pages: Pages, run: Run) -> Found:
     reader = run.context.reader
-    work = [reader.pages_by(query, by, parents)] if pages.paged else []
-    work += [reader.counts_by(query, by, parents)] if pages.counted else []  # type: ignore[list-item]
-    found: list[Any] = await awaited(work)
+    work: list[Coroutine[Any, Any, Any]] = [reader.pages_by(query, by, parents)] if pages.paged else []
+    work += [reader.counts_by(query, by, parents)] if pages.counted else []
+    found = await together(work)
     return found[0] if pages.paged else {}, found[-1] if pages.counted else {}
 
 
 async def _of_all(query: Query, by: str, parents: list[Any], pages: Pages, run: Run) -> Found:
     reader = run.context.reader
-    work: list[Awaitable[Any]] = [reader.page(query)] if pages.paged else []
+    work: list[Coroutine[Any, Any, Any]] = [reader.page(query)] if pages.paged else []
     work += [reader.count(query)] if pages.counted else []
-    found = await awaited(work)
+    found = await together(work)
     return {None: found[0]} if pages.paged else {}, {None: found[-1]} if pages.counted else {}
 
 
@@ -109,7 +109,7 @@ def resolved_connections(shown: Step, *, counted: bool) -> Step:
     async def work(values: Sequence[Any], run: Run) -> Answers:
         if not {Connection}.issuperset(map(type, values)):
             raise Unfit
-        counts = await awaited([value.count() for value in values]) if counted else [None] * len(values)
+        counts = await together([value.count() for value in values]) if counted else [None] * len(values)
         return await shown.work([(v.page, n) for v, n in zip(values, counts, strict=True)], run)
 
     return Step(work, waits=True)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from graphql import GraphQLResolveInfo
 
-from schema.compiled.steps import Answers, Run, Step, awaited
+from schema.compiled.steps import Answers, Run, Step, together
 from schema.data import Part, Value, get
 
 Arguments: TypeAlias = Callable[[Run], Mapping[str, Any]]
@@ -61,7 +61,7 @@ def resolved(
         ours = info._replace(context=run.context, variable_values=run.variables)
         found = [resolve(value, ours, **arguments(run)) for value in values]
         if is_async:
-            found = await awaited(found)
+            found = await together(found)
         for one in found:
             if isinstance(one, Exception):
                 raise one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -59,8 +59,8 @@ def objects(columns: Sequence[tuple[str, Step]]) -> Step:
     waiting = [(place, step.work) for place, (_, step) in enumerate(columns) if step.waits]
 
     async def work(values: Sequence[Any], run: Run) -> Answers:
-        if not values:
-            return []
+        if not values or not names:
+            return [{} for _ in values]
         found: list[Any] = [None] * len(names)
         for place, column in ready:
             found[place] = await column(values, run)
@@ -79,12 +79,3 @@ async def together(work: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one) for one in work]
     return [task.result() for task in tasks]
-
-
-async def awaited(work: Sequence[Awaitable[Any]]) -> list[Any]:
-    """All results of what resolvers returned, in order."""
-
-    async def one(awaitable: Awaitable[Any]) -> Any:
-        return await awaitable
-
-    return await together([one(awaitable) for awaitable in work])

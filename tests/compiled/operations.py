@@ -23,7 +23,14 @@ from tests.compiled.worlds import NOW, SCHEMA, TEXTS, ids_of
 DEEPEST = 5
 UNSTEADY = {"asOf"}
 """Fields whose answer changes from one moment to the next."""
-IDS = [*ids_of("Task"), *ids_of("Annotation")[:3], *ids_of("Campaign")[:2], "gid://s/Source/s", "gid://s/Task/gone", "x"]
+IDS = [
+    *ids_of("Task"),
+    *ids_of("Annotation")[:3],
+    *ids_of("Campaign")[:2],
+    "gid://s/Source/s",
+    "gid://s/Task/gone",
+    "x",
+]
 
 
 class Word(str):
@@ -63,7 +70,9 @@ class Maker:
             if kind == 0:
                 said.append(f"{self._name('t', 2)}__typename{self._directives()}")
             elif kind == 1:
-                said.append(f"... {self._condition(type_)}{self._directives()} {self._selection(type_, depth, alias=alias)}")
+                said.append(
+                    f"... {self._condition(type_)}{self._directives()} {self._selection(type_, depth, alias=alias)}"
+                )
             elif kind == 2 and len(self.fragments) < 4:
                 said.append(f"...{self._fragment(type_, depth, alias=alias)}{self._directives()}")
             elif is_abstract_type(type_) and kind < 9:
@@ -79,7 +88,11 @@ class Maker:
         if not self.random.randrange(3):
             return ""
         interfaces = list(getattr(type_, "interfaces", ()))
-        return f"on {type_.name}" if is_object_type(type_) or not interfaces else f"on {self.random.choice(interfaces).name}"
+        return (
+            f"on {type_.name}"
+            if is_object_type(type_) or not interfaces
+            else f"on {self.random.choice(interfaces).name}"
+        )
 
     def _fragment(self, type_: Any, depth: int, *, alias: bool) -> str:
         name = self._name("F", 0)
@@ -135,6 +148,8 @@ class Maker:
         value = self._window(name) if name in ("first", "last", "after", "before") else self._input(type_, 0)
         if self.random.randrange(4):
             return literal(value)
+        if self._slips():
+            value = None
         if not is_non_null_type(type_) and not self.random.randrange(6):
             return self._variable(str(type_), ...)
         return self._variable(str(type_), value)
@@ -144,10 +159,10 @@ class Maker:
             return self.random.choice((-1, 501)) if self._slips() else self.random.choice((0, 1, 2, 3))
         return "no cursor" if self._slips() else None
 
-    def _input(self, type_: Any, depth: int) -> Any:
+    def _input(self, type_: Any, depth: int, *, nullable: bool = True) -> Any:
         if is_non_null_type(type_):
-            return self._input(type_.of_type, depth)
-        if self._slips():
+            return self._input(type_.of_type, depth, nullable=False)
+        if nullable and self._slips():
             return None
         if is_list_type(type_):
             return [self._input(type_.of_type, depth + 1) for _ in range(self.random.randint(0, 2))]
@@ -166,9 +181,9 @@ class Maker:
 
     def _input_object(self, type_: GraphQLInputObjectType, depth: int) -> dict[str, Any]:
         fields = type_.fields
-        if type_.is_one_of:
+        if type_.extensions["strawberry-definition"].is_one_of:
             name = self.random.choice(list(fields))
-            return {name: self._input(fields[name].type, depth + 1)}
+            return {name: self._input(fields[name].type, depth + 1, nullable=False)}
         wanted = {name for name, found in fields.items() if is_non_null_type(found.type) and not found.default}
         nests = {name for name, found in fields.items() if get_named_type(found.type) is type_}
         rest = [name for name in fields if name not in wanted and (depth < 4 or name not in nests)]
@@ -176,11 +191,7 @@ class Maker:
             wanted |= set(self.random.sample(rest, min(len(rest), self.random.choice((0, 1, 1, 2)))))
         if depth and "includeDeleted" in wanted and not self._slips():
             wanted.discard("includeDeleted")
-        return {name: self._given(fields[name].type, depth) for name in fields if name in wanted}
-
-    def _given(self, type_: Any, depth: int) -> Any:
-        value = self._input(type_, depth + 1)
-        return value
+        return {name: self._input(fields[name].type, depth + 1) for name in fields if name in wanted}
 
     def _variable(self, type_: str, value: Any) -> str:
         self.counter += 1

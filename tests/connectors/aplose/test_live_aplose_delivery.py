@@ -146,10 +146,9 @@ async def test_the_same_correction_twice_is_two(server: Served, source: AploseSo
 async def test_no_push_ever_deletes_anything(server: Served, source: AploseSource) -> None:
     """Verdicts of all kinds on every mark, in changing order: no row, verdict or comment is lost or altered."""
     chance = random.Random(7)
-    marks = judgeable(server)
-    chance.shuffle(marks)
+    marks = judgeable(server)[:16]
     wanted: dict[int, bool] = {}
-    for number, row in enumerate(marks * 2):
+    for number, row in enumerate(chance.sample(marks * 2, 32)):
         result = chance.choice((ACCEPTED, REJECTED, FIXED))
         more: dict[str, Any] = {"fixed_response": {"label": "Rain"}} if result is FIXED else {}
         bare = verdict(row["id"], result, id=f"a{number}", **more)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import random
 from collections import Counter
@@ -19,7 +21,7 @@ from connectors.documents import AnnotatorKind, CampaignStatus, Kind, TaskStatus
 from connectors.errors import Refused
 from connectors.sandbox import load
 from gateway.store.store import Store
-from gateway.sync import refresh
+from gateway.sync import refresh, sync
 from tests.connectors.aplose.live_aplose import (
     NAME,
     Served,
@@ -294,7 +296,7 @@ def step(server: Served, chance: random.Random) -> None:
     chance.choice(moves)()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 async def test_incremental_equals_full(server: Served, store: Store, db: Any, seed: int) -> None:
     """Random histories, syncs at random moments, some killed at a random page, some hit by faults, CSV routes dying
     of second comments: at the end the store equals that of one clean full sync, hashes and payloads included."""
@@ -310,15 +312,15 @@ async def test_incremental_equals_full(server: Served, store: Store, db: Any, se
         if chance.random() < 0.3:
             server.act("forget_tokens")
         target = stopping(live, chance.randrange(8)) if chance.random() < 0.5 else live
-        try:
+        with contextlib.suppress(AssertionError):
             await synced(store, target)
-        except AssertionError:
-            pass
         server.control.heal()
     await synced(store, live)
     await synced(store, live)
     clean = Store(db)
-    await synced(clean, server.live())
+    another = server.live()
+    await synced(clean, another)
+    await another.platform.close()
     assert await living(store) == await living(clean)
     await live.platform.close()
 
@@ -429,8 +431,6 @@ async def test_forgotten_tokens_cost_one_login_for_all(server: Served) -> None:
     await source.check()
     server.act("forget_tokens")
     server.control.requests.clear()
-    import asyncio
-
     await asyncio.gather(*(source._client.count("/api/annotation/") for _ in range(8)))
     assert server.control.requests["POST /api/token/"] == 1
     assert server.control.requests["POST /api/token/refresh/"] == 1
@@ -477,8 +477,6 @@ async def test_secrets_are_nowhere(server: Served, store: Store, caplog: pytest.
 
 
 async def synced_somehow(store: Store, live: Any) -> None:
-    from gateway.sync import sync
-
     assert (await sync(store, live, full=True)).state in {"SUCCEEDED", "FAILED", "PARTIAL"}
 
 

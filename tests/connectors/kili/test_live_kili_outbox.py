@@ -106,6 +106,48 @@ async def delivered(store, made, source, *, seconds=100):
     pytest.fail("not everything was delivered")
 
 
+class Died(BaseException):
+    """The process ends here."""
+
+
+async def test_processes_that_die_between_any_two_steps_leave_no_verdict_half_or_double(store):
+    """Whoever takes over knows the mark alone: it looks, and does what is missing."""
+    chance = random.Random(5)
+
+    def perhaps(step):
+        if chance.random() < 0.12:
+            raise Died(step)
+
+    async with rig(assets=4) as made:
+        assets = labelled(made, HARBOUR, 12)
+        await synced(store, made, full=True)
+        results = [("ACCEPTED", "FIXED", "REJECTED", "COMMENTED")[number % 4] for number in range(12)]
+        audits = [
+            verdict(gid("kili", "Task", asset), 2 * number + 1, result)
+            for number, (asset, result) in enumerate(zip(assets, results, strict=True))
+        ]
+        assert {outcome.verdict for outcome in await submit(store, audits, VIEWER)} == {Verdict.DONE}
+        made.control.effects.clear()
+        deaths = 0
+        for _ in range(200):
+            box = Outbox(
+                store, {"kili": made.live()}, first_pause=0.01, longest_pause=0.05, lease_seconds=1, fault=perhaps
+            )
+            try:
+                await box.turn(concurrency=3)
+            except Died:
+                deaths += 1
+            if not await store.db["audits"].count_documents({"delivery.state": {"$in": ["PENDING", "SENDING"]}}):
+                break
+            await asyncio.sleep(0.05)
+        assert deaths > 3
+        assert await store.db["audits"].count_documents({"delivery.state": "DELIVERED"}) == 12
+        for asset, audit in zip(assets, audits, strict=True):
+            present = audit.fixed_response["N"]["text"] if audit.result == "FIXED" else None
+            effects = [seen(effect) for effect in made.control.effects if effect.key == asset]
+            assert effects == wanted(audit, present)
+
+
 @pytest.mark.parametrize("family", ["new", "old"])
 async def test_sixty_verdicts_have_their_effects_once_and_in_order(store, family):
     """A fifth of all requests fail (half after the change), a twentieth time out after it, a twentieth is throttled."""

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 VENV = Path(os.environ.get("LABELGATE_LABELSTUDIO_VENV", ROOT / ".venv-labelstudio"))
 REQUIREMENTS = HERE / "requirements.txt"
-STARTS_WITHIN = 300.0
+STARTS_WITHIN = 900.0
 
 
 def install() -> Path:
@@ -103,6 +104,7 @@ def _await(server: subprocess.Popen[bytes], url: str, token: str, log: Path) -> 
 
 
 def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server ends with us
     with serving() as (url, token):
         if "--serve" in arguments:
             print(f"token {token}", flush=True)

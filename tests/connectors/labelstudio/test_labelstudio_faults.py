@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +15,15 @@ import pytest
 from connectors.contract import AuditTarget, Capabilities, PushAudit, PushTask, Secret, WebhookCall
 from connectors.documents import AuditResult, Kind
 from connectors.errors import Refused, Retry, Unauthorized, Uncertain
-from connectors.labelstudio.sandbox import TOKEN
+from connectors.labelstudio.sandbox import TOKEN, create
 from connectors.labelstudio.settings import Settings
+from connectors.sandbox import serve
 from gateway.audits import submit
 from gateway.outbox import Outbox
 from gateway.store.store import Store
-from gateway.sync import sync
+from gateway.sync import LiveSource, sync
 from schema.ports import NewAudit, Viewer
-from tests.connectors.labelstudio.labelstudio_claims import synced, task_gid
+from tests.connectors.labelstudio.labelstudio_claims import Stopping, synced, task_gid
 from tests.connectors.labelstudio.labelstudio_server import NAME, SECRET, Server, box, sandbox_server
 
 AUDITOR = Viewer(name="quality", scopes=frozenset({"audit"}))
@@ -181,6 +183,26 @@ async def test_a_pass_survives_or_says_why(
     await source.platform.close()
 
 
+@pytest.mark.parametrize("full", [True, False])
+async def test_a_broken_pass_goes_on_where_it_stopped(server: Server, store: Store, full: bool) -> None:
+    """What was stored before the break is not asked for again, neither in a full pass nor in one of changes."""
+    tasks = server.images(server.project(), 10, annotations=[{"result": [box()]}])
+    source = server.source(page_size=2)
+    if not full:
+        await synced(store, source)
+        for task in tasks:
+            server.ask("PATCH", f"/api/tasks/{task}/", {"meta": {"seen": True}})
+    stopped = LiveSource(name=NAME, connector=source.connector, platform=Stopping(source.platform, 4))
+    broken = await sync(store, stopped)
+    assert (broken.state, broken.run["progress"]["records"]) == ("FAILED", 7)  # the project and three pages of tasks
+    run = await synced(store, source)
+    assert run["mode"] == ("FULL" if full else "INCREMENTAL")
+    assert run["progress"]["records"] == 1 + 4
+    assert run["counts"]["deleted"] == 0
+    assert await store.db["tasks"].count_documents({"deleted_at": None}) == 10
+    await source.platform.close()
+
+
 async def test_an_access_token_is_renewed_when_it_ends(server: Server) -> None:
     """After five minutes on the server's clock the first 401 leads to one new token, and nobody notices."""
     personal = server.ask("POST", "/api/token/")["token"]
@@ -271,3 +293,15 @@ def test_settings_are_checked(wrong: dict[str, Any]) -> None:
     """Numbers that make no sense are refused when the configuration is read."""
     with pytest.raises(ValueError, match=r"page_size|seconds"):
         Settings(url="http://ls.example.org", token=Secret(TOKEN), **wrong)
+
+
+async def test_the_seeded_sandbox_is_a_small_team(store: Store) -> None:
+    """What the demo shows: two projects, seventeen tasks, people with names, answers judged and not."""
+    with serve(create()) as url:
+        source = Server(url, TOKEN).source()
+        await synced(store, source)
+        await source.platform.close()
+    assert await store.db["tasks"].count_documents({}) == 17
+    assert await store.db["annotators"].count_documents({}) == 4
+    statuses = [doc["review_status"] async for doc in store.db["tasks"].find({"status": "COMPLETED"})]
+    assert Counter(statuses) == {"NOT_REVIEWED": 8, "ACCEPTED": 3, "REJECTED": 3, "FIXED": 1}
