@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
+from graphql import OperationType
+
 from gateway.auth import Authenticator, Identity, Unauthenticated
 from gateway.desk import Desk
 from gateway.documents import Documents
@@ -19,7 +21,6 @@ from gateway.settings import Settings
 from gateway.store.reader import Reader
 from gateway.store.store import Store
 from gateway.watch import Hub
-from graphql import OperationType
 from schema.context import Context
 from schema.ports import Viewer
 

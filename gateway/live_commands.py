@@ -69,9 +69,7 @@ async def work(config: str | None) -> None:
     async with open_store(settings) as store, live_sources(settings) as live:
         wanted = settings.worker
         outbox = Outbox(store, live, lease_seconds=wanted.audit_lease_seconds)
-        worker = Worker(
-            store, live, poll=wanted.poll_seconds, lease_seconds=wanted.sync_lease_seconds, outbox=outbox
-        )
+        worker = Worker(store, live, poll=wanted.poll_seconds, lease_seconds=wanted.sync_lease_seconds, outbox=outbox)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, worker.stop)

@@ -64,7 +64,7 @@ class Metrics:
     def event(self, prepared: Prepared) -> None:
         self._events.labels(self._label(prepared)).inc()
 
-    def command(self, name: str, seconds: float, ok: bool) -> None:  # noqa: FBT001 - as the driver tells
+    def command(self, name: str, seconds: float, ok: bool) -> None:
         self._commands.labels(name).observe(seconds)
         if not ok:
             self._failures.labels(name).inc()
@@ -78,7 +78,7 @@ class Metrics:
         return name
 
     async def text(self, store: Store) -> bytes:
-        """The exposition: of this process (of all, where prometheus-client keeps them in files), and of the database."""
+        """The exposition: of this process (of all, where prometheus-client shares files), and of the database."""
         database = await _database(store)
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             shared = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Reads a GraphQL request out of an HTTP request: bounded in size and time, and nothing that a foreign page can send."""
+"""Reads a GraphQL request out of an HTTP request: bounded in size and time, and from no foreign page."""
 
 from __future__ import annotations
 

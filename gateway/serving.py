@@ -1,4 +1,4 @@
-"""Runs the HTTP server: the store, the sources, the application, uvicorn, one process or several, and an orderly end."""
+"""Runs the HTTP server: the store, the sources, the application, one process or several, and an orderly end."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pathlib
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -128,10 +128,10 @@ class Settings:
     server: ServerSettings
     log: LogSettings
     sources: Mapping[str, SourceSettings]
-    auth: AuthSettings = AuthSettings()
-    limits: LimitSettings = LimitSettings()
-    documents: DocumentSettings = DocumentSettings()
-    worker: WorkerSettings = WorkerSettings()
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    documents: DocumentSettings = field(default_factory=DocumentSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
     warnings: tuple[str, ...] = ()
     """About environment variables that look like settings and are none."""
 

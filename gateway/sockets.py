@@ -193,10 +193,7 @@ class _Socket:
     async def _operate(self, id_: str, payload: Mapping[str, Any], identity: Identity) -> None:
         edge = self._edge
         try:
-            if len(self._operations) - 1 > edge.settings.limits.subscriptions_per_socket:
-                raise TooMany(
-                    f"more than {edge.settings.limits.subscriptions_per_socket} operations on this socket", {}
-                )
+            self._check_room()
             with edge.quotas.request(identity.key):
                 parameters = parameters_of(payload, edge.documents)
                 prepared = edge.operations.prepare(parameters)
@@ -222,6 +219,11 @@ class _Socket:
             await self._end(id_, [_plain("something went wrong here; it has been logged", ErrorCode.INTERNAL)])
         else:
             await self._end(id_)
+
+    def _check_room(self) -> None:
+        most = self._edge.settings.limits.subscriptions_per_socket
+        if len(self._operations) - 1 > most:  # one of them watches the token
+            raise TooMany(f"more than {most} operations on this socket", {})
 
     async def _answer(self, id_: str, prepared: Prepared, parameters: Parameters, identity: Identity) -> None:
         """Sends each result; one that never started ends the operation as an error."""

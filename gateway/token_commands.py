@@ -21,7 +21,7 @@ async def create(
     scopes: Sequence[str],
     sources: Sequence[str],
     expires: str | None,
-    as_json: bool,  # noqa: FBT001
+    as_json: bool,
 ) -> None:
     """Makes a token and prints it: the text alone on standard output, so that it can be piped."""
     lives = None if expires is None else span(expires)
@@ -34,7 +34,7 @@ async def create(
     click.echo(f"token {token.id} ({token.name}): {_may(token)}. It is not shown again.", err=True)
 
 
-async def show(config: str | None, as_json: bool) -> None:  # noqa: FBT001
+async def show(config: str | None, as_json: bool) -> None:
     """Lists the tokens there are."""
     async with open_store(load(config)) as store:
         found = await Tokens(store.db).all()

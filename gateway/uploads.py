@@ -28,6 +28,7 @@ from gateway.source_settings import NAME
 from gateway.sources import SourceTaken
 from gateway.store.leases import LeaseHeld
 from schema.errors import ErrorCode
+from schema.ports import Viewer
 
 SCOPE: Final = "sync"
 MOST_FILES: Final = 200
@@ -40,11 +41,7 @@ async def receive(edge: Edge, request: Request) -> Response:
         _check_preflight(request)
         identity = await edge.identify(request.headers.get("authorization"), request.headers.get("host", ""))
         source = request.path_params["source"]
-        viewer = identity.viewer
-        if not viewer.may(SCOPE):
-            raise BadRequest(403, f"an import needs the scope {SCOPE}", code=ErrorCode.FORBIDDEN)
-        if NAME.fullmatch(source) is None or (viewer.sources is not None and source not in viewer.sources):
-            raise BadRequest(404, "there is no such source for this token", code=ErrorCode.NOT_FOUND)
+        _check_rights(identity.viewer, source)
         with edge.quotas.request(identity.key):
             return await _import(edge, request, source)
     except BadRequest as problem:
@@ -54,6 +51,13 @@ async def receive(edge: Edge, request: Request) -> Response:
         return _problem(str(problem), ErrorCode.UNAUTHENTICATED, 401, challenge)
     except TooMany as problem:
         return _problem(problem.message, ErrorCode.RATE_LIMITED, 429, problem.headers)
+
+
+def _check_rights(viewer: Viewer, source: str) -> None:
+    if not viewer.may(SCOPE):
+        raise BadRequest(403, f"an import needs the scope {SCOPE}", code=ErrorCode.FORBIDDEN)
+    if NAME.fullmatch(source) is None or (viewer.sources is not None and source not in viewer.sources):
+        raise BadRequest(404, "there is no such source for this token", code=ErrorCode.NOT_FOUND)
 
 
 def _check_preflight(request: Request) -> None:

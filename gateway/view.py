@@ -44,14 +44,9 @@ class GraphQLView:
         media = next((one for one in ranked if one in (RESPONSE, LEGACY)), RESPONSE)
         headers: dict[str, str] = {}
         try:
-            if request.method not in ("GET", "POST"):
-                raise BadRequest(405, "use GET or POST", {"allow": "GET, POST"})
             if ranked[:1] == [HTML] and self._shows_graphiql(request):
                 return HTMLResponse(_graphiql(), headers={"vary": "accept", "x-frame-options": "DENY"})
-            if not set(ranked) - {HTML}:
-                raise BadRequest(406, f"this endpoint answers {RESPONSE}, {LEGACY} or {EVENTS}")
-            if request.method == "GET":
-                check_origin(request, self._edge.origins)
+            self._check(request, ranked)
             identity = await self._edge.identify(request.headers.get("authorization"), request.headers.get("host", ""))
             with self._edge.quotas.request(identity.key) as quota:
                 headers |= quota
@@ -67,6 +62,14 @@ class GraphQLView:
             return await self._not_executed(request, problem.errors, problem.status, media, headers)
         except GraphQLError as problem:
             return await self._not_executed(request, [problem], 400, media, headers)
+
+    def _check(self, request: Request, ranked: Sequence[str]) -> None:
+        if request.method not in ("GET", "POST"):
+            raise BadRequest(405, "use GET or POST", {"allow": "GET, POST"})
+        if not set(ranked) - {HTML}:
+            raise BadRequest(406, f"this endpoint answers {RESPONSE}, {LEGACY} or {EVENTS}")
+        if request.method == "GET":
+            check_origin(request, self._edge.origins)
 
     def _shows_graphiql(self, request: Request) -> bool:
         return self._edge.settings.server.graphiql and request.method == "GET" and "query" not in request.query_params

@@ -216,7 +216,7 @@ class Hub:
         deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
         for subscriber in list(self._subscribers):
             if subscriber.collection == collection:
-                while (
+                while (  # noqa: ASYNC110 - a moment's patience, seldom, and never on the way of a quick reader
                     subscriber.failure is None
                     and len(subscriber.waiting) + count > subscriber.room
                     and asyncio.get_running_loop().time() < deadline

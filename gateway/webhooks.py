@@ -29,10 +29,8 @@ async def receive(edge: Edge, live: Mapping[str, LiveSource], request: Request) 
     try:
         with edge.quotas.request(f"webhook:{name if source else ''}", rated=source is None):
             body = await read_body(request, most=MOST_BYTES, seconds=edge.settings.limits.body_seconds)
-            if source is None:
-                raise Unauthorized("no such source")
-            headers = {key.lower(): value for key, value in request.headers.items()}
-            count = await hints.receive(edge.store, source, WebhookCall(headers=headers, body=body))
+            call = WebhookCall(headers={key.lower(): value for key, value in request.headers.items()}, body=body)
+            count = await _believe(edge, source, call)
     except BadRequest as problem:
         return JSONResponse({"error": problem.message}, problem.status, headers=problem.headers)
     except TooMany as problem:
@@ -43,3 +41,9 @@ async def receive(edge: Edge, live: Mapping[str, LiveSource], request: Request) 
         log.warning("a webhook call was not understood", source=name, problem=problem.message)
         return JSONResponse({"error": "the call was not understood"}, 400)
     return JSONResponse({"hints": count}, 202)
+
+
+async def _believe(edge: Edge, source: LiveSource | None, call: WebhookCall) -> int:
+    if source is None:
+        raise Unauthorized("no such source")
+    return await hints.receive(edge.store, source, call)

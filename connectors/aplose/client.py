@@ -110,15 +110,23 @@ class Client:
             number += 1
 
     async def csv(self, route: str, key: str) -> Download:
-        """An export in an anonymous file; the caller closes it. Asked for JSON only, the server says 406 (§5.3)."""
-        return await self.http.stream(
-            route,
-            path={"id": key},
-            headers={"Accept": "text/csv, */*"},
-            limit=self._settings.largest_download_mb * 1024 * 1024,
-            timeouts=self._settings.download_timeouts,
-            retries=Retries(attempts=_CSV_ATTEMPTS, patience=3 * self._settings.download_timeout),
-        )
+        """An export in an anonymous file; the caller closes it. Asked for JSON only, the server says 406 (§5.3).
+
+        A 500 that stays is ``Refused``: that is how the server says "not found" and "not allowed" here, too.
+        """
+        try:
+            return await self.http.stream(
+                route,
+                path={"id": key},
+                headers={"Accept": "text/csv, */*"},
+                limit=self._settings.largest_download_mb * 1024 * 1024,
+                timeouts=self._settings.download_timeouts,
+                retries=Retries(attempts=_CSV_ATTEMPTS, patience=3 * self._settings.download_timeout),
+            )
+        except Retry as problem:
+            if " answered 500 " in problem.message:
+                raise Refused(problem.message, status=500) from None
+            raise
 
 
 def _there(answer: Answer) -> bool:

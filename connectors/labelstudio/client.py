@@ -20,7 +20,7 @@ from connectors.documents import JSON
 from connectors.errors import Retry
 from connectors.labelstudio.settings import Settings
 from connectors.paging import NumberedPages, walk
-from connectors.transport import Transport
+from connectors.transport import TooLarge, Transport
 
 COLUMNS: Final = (
     "id,inner_id,data,meta,project,created_at,updated_at,updated_by,completed_at,is_labeled,overlap,total_annotations,"
@@ -113,12 +113,19 @@ class Client:
         self, project: int, items: Sequence[JSON] = (), *, after: int = 0, include: str = COLUMNS, size: int = 0
     ) -> AsyncIterator[list[dict[str, JSON]]]:
         """Pages of tasks by id, with everybody's drafts; one with no task at the end is not given."""
+        size = size or self._size
         while True:
             where = {"conjunction": "and", "items": [item("id", "greater", after), *items]}
             query = json.dumps({"filters": where, "ordering": ["tasks:id"]})
-            params = {"project": project, "page_size": size or self._size, "include": include, "query": query}
+            params = {"project": project, "page_size": size, "include": include, "query": query}
             params |= {"fields": "all", "resolve_uri": "false"}
-            found = mapping(await self.get("/api/tasks/", params)).get("tasks")
+            try:
+                found = mapping(await self.get("/api/tasks/", params)).get("tasks")
+            except TooLarge:
+                if size == 1:
+                    raise
+                size //= 2
+                continue
             if not isinstance(found, list):
                 raise Retry("labelstudio: GET /api/tasks/: a page without tasks")
             if not found:
@@ -134,7 +141,7 @@ class Client:
     async def named(self, project: int, ids: Collection[int]) -> list[dict[str, JSON]]:
         """Some tasks of a project, in the same form as ``tasks`` gives them."""
         found = list[dict[str, JSON]]()
-        for first, last in runs(ids, gap=5):
+        for first, last in merged(([one] for one in ids), gap=5):
             items = [item("id", "less_or_equal", last)]
             found += [task async for page in self.tasks(project, items, after=first - 1) for task in page]
         return [task for task in found if task["id"] in ids]
@@ -156,12 +163,12 @@ def _without_volatile(value: JSON) -> JSON:
     return [_without_volatile(one) for one in value] if isinstance(value, list) else value
 
 
-def runs(ids: Iterable[int], gap: int = 1) -> list[tuple[int, int]]:
-    """Ids as ranges, first and last included, with holes smaller than ``gap``."""
-    out: list[tuple[int, int]] = []
-    for one in sorted(ids):
-        if out and one - out[-1][1] <= gap:
-            out[-1] = (out[-1][0], one)
+def merged(ranges: Iterable[Sequence[int]], gap: int = 1) -> list[list[int]]:
+    """Ranges of ids, first and last included, in order; those not more than ``gap`` apart are one."""
+    out: list[list[int]] = []
+    for first, last in sorted((one[0], one[-1]) for one in ranges):
+        if out and first - out[-1][1] <= gap:
+            out[-1][1] = max(out[-1][1], last)
         else:
-            out.append((one, one))
+            out.append([first, last])
     return out

@@ -26,7 +26,7 @@ from connectors.contract import (
 from connectors.documents import JSON, AnyDocument, Checkpoint, Kind, Page, Ref, Scope, SkippedRecord
 from connectors.errors import SkipRecord, Unauthorized
 from connectors.labelstudio.audits import WORDS, Delivery
-from connectors.labelstudio.client import COMMUNITY, Client, item, runs
+from connectors.labelstudio.client import COMMUNITY, Client, item, merged
 from connectors.labelstudio.mapping import Context, annotator, project_document, task_documents
 from connectors.labelstudio.settings import Settings
 
@@ -74,7 +74,8 @@ class LabelStudioSource:
     # --- passes -------------------------------------------------------------------------------------------------
 
     async def fetch(self, since: Checkpoint | None, *, full: bool) -> AsyncIterator[Page]:
-        kept = dict(since) if since and since.get("version") == VERSION else {"version": VERSION}
+        known_form = since is not None and since.get("version") == VERSION
+        kept: dict[str, JSON] = {"version": VERSION} | (dict(since or {}) if known_form else {})
         going = kept.pop("pass", None)
         _, now = await self._client.version()
         projects = await self._client.projects()
@@ -99,7 +100,7 @@ class LabelStudioSource:
             moved = [] if whole else [item("updated_at", "greater_or_equal", kept["low"], "Datetime")]
             async for tasks in self._client.tasks(number, moved, after=after):
                 documents, skipped = self._documents(tasks, project, context)
-                fresh = going["fresh"] + [[one, one] for one in ids(tasks) if one not in known]
+                fresh = going["fresh"] + [[one] for one in ids(tasks) if one not in known]
                 going = going | {
                     "project": number,
                     "after": ids(tasks)[-1],
@@ -121,7 +122,8 @@ class LabelStudioSource:
                 yield page
         kept |= {name: going[name] for name in ("low", "projects", "swept")}
         complete = full and going["full"] and not going["skipped"]
-        yield Page(checkpoint=kept, completes=Scope(kinds=_WHOLE) if complete else None)
+        whole_scope = Scope(kinds=_WHOLE) if complete else None
+        yield Page(checkpoint=kept, completes=whole_scope, done=going["done"], total=total)
 
     def _begin(
         self, kept: Mapping[str, JSON], projects: Mapping[int, JSON], now: datetime, *, full: bool
@@ -161,7 +163,7 @@ class LabelStudioSource:
         for start in range(0, len(dead), _BATCH):
             names = [str(one) for one in dead[start : start + _BATCH]]
             yield Page(gone=[Ref(kind, name) for kind in (Kind.TASK, Kind.ASSET) for name in names])
-        kept |= {"known": [list(run) for run in runs(alive)], "drafts": sorted(drafts)}
+        kept |= {"known": merged([one] for one in alive), "drafts": sorted(drafts)}
 
     def _documents(
         self, tasks: Iterable[JSON], project: JSON, context: Context
@@ -249,17 +251,6 @@ def stamp(at: datetime) -> str:
 
 def ids(tasks: Iterable[Mapping[str, JSON]]) -> list[int]:
     return sorted(task["id"] for task in tasks)
-
-
-def merged(ranges: Iterable[Sequence[int]]) -> list[list[int]]:
-    """Ranges of ids in order, those that touch as one."""
-    out: list[list[int]] = []
-    for first, last in sorted((one[0], one[1]) for one in ranges):
-        if out and first <= out[-1][1] + 1:
-            out[-1][1] = max(out[-1][1], last)
-        else:
-            out.append([first, last])
-    return out
 
 
 def _signature(project: Mapping[str, JSON]) -> dict[str, JSON]:

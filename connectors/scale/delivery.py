@@ -30,6 +30,9 @@ ACCEPTED: Final[Mapping[AuditResult, bool]] = {AuditResult.ACCEPTED: True, Audit
 LOOKS: Final = 5
 """So often a record is looked for that must be there, since Scale took the verdict."""
 
+_REMEMBERED: Final = 3600.0
+"""Seconds after which another worker has surely settled what was sent here."""
+
 _SKEW: Final = timedelta(minutes=5)
 """By how much the clocks of two of Scale's servers may differ."""
 
@@ -113,7 +116,9 @@ class Delivery:
             raise Refused(f"Scale's API takes ACCEPTED and REJECTED, not {audit.result}")
         if audit.submission not in (None, task.submission):
             raise Refused("Scale takes verdicts on the present answer only, and this one is about another")
-        attempt = self._attempts[audit.id] = _Attempt(self._clock())
+        now = self._clock()
+        self._attempts = {id_: one for id_, one in self._attempts.items() if now - one.sent < _REMEMBERED}
+        attempt = self._attempts[audit.id] = _Attempt(now)
         doubt = "Scale took the verdict, and its record is not to be seen yet"
         try:
             await self._client.audit(task.external_id, accepted=ACCEPTED[audit.result], comment=audit.comment or None)

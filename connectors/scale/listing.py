@@ -22,7 +22,7 @@ from connectors.transport import Retries, TooLarge
 
 log: Final = logging.getLogger(__name__)
 
-_TRIES: Final = Retries(attempts=3)
+_TRIES: Final = Retries(attempts=2, patience=60.0)
 _SHRINKS: Final = 3
 """So often in a row a failing page is asked for again with half the tasks; then the platform itself is in trouble."""
 
@@ -81,8 +81,9 @@ class Listing:
                 single = {"limited_response": True}
             except Retry as problem:
                 failures += 1
-                busy = problem.after is not None or self._client.http.stats.last_status == 429
-                if busy or failures > _SHRINKS or not self._shrink():
+                # Smaller pages are more requests, which is not what too many requests want.
+                busy = self._client.http.stats.last_status == 429
+                if problem.after is not None or failures > _SHRINKS or not (busy or self._shrink()):
                     raise
             else:
                 self._learn(self._client.seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
+from connectors.calls import Address
 from connectors.contract import Secret
 
 
@@ -35,6 +36,7 @@ class Settings:
     """How long a verdict whose answer was lost may still be under way before it counts as not arrived."""
 
     def __post_init__(self) -> None:
+        Address(self.url)
         if not 1 <= self.page_size <= 100:
             raise ValueError("page_size is 1 to 100")
         if self.concurrency < 1 or self.requests_per_minute < 1:

@@ -95,7 +95,7 @@ class EmbeddedMongo:
                 with self._file("mongod.lock") as life:
                     while not _lock(life, fcntl.LOCK_EX):
                         running = self.running()
-                        if running and sockets.answers(Path(running.address)):
+                        if running and _takes_writes(running.address):
                             return running.url
                         self._pause("the one before does not stop")
                     with self._file("supervisor.lock") as lock:
@@ -218,8 +218,7 @@ class EmbeddedMongo:
                 trouble = f" ({problem})"
             return False
 
-        host = quote(address, safe="")
-        with MongoClient[dict[str, Any]](host, directConnection=True, serverSelectionTimeoutMS=5000) as client:
+        with _direct(address, serverSelectionTimeoutMS=5000) as client:
             self._until(ready, lambda: f"it does not take writes{trouble}", check)
 
     def _until(
@@ -249,6 +248,19 @@ class EmbeddedMongo:
             yield number
         finally:
             os.close(number)
+
+
+def _takes_writes(address: str) -> bool:
+    """Asks mongod itself: the socket of one that is dying may still accept."""
+    try:
+        with _direct(address, serverSelectionTimeoutMS=1000, socketTimeoutMS=1000) as client:
+            return bool(client.admin.command("hello").get("isWritablePrimary"))
+    except PyMongoError:
+        return False
+
+
+def _direct(address: str, **options: Any) -> MongoClient[dict[str, Any]]:
+    return MongoClient(quote(address, safe=""), directConnection=True, **options)
 
 
 def _lock(file: int, kind: int) -> bool:

@@ -57,7 +57,7 @@ async def run(*command: str, cwd: Path, seconds: float = 120) -> str:
 async def write_schema(served: Served, path: Path) -> None:  # noqa: F811
     """As clients get it: by introspection, which federation's directives are no part of."""
     data = await served.data(get_introspection_query(input_value_deprecation=True))
-    path.write_text(print_schema(build_client_schema(data)))
+    await asyncio.to_thread(path.write_text, print_schema(build_client_schema(data)))
 
 
 async def test_relay_compiler(served: Served, tmp_path: Path) -> None:  # noqa: F811
@@ -78,6 +78,39 @@ async def test_relay_compiler(served: Served, tmp_path: Path) -> None:  # noqa: 
     await run("node", str(compiler), "relay.config.json", cwd=tmp_path)
     made = {path.name for path in (tmp_path / "src" / "__generated__").iterdir()}
     assert {"listPaginationQuery.graphql.js", "taskRowQuery.graphql.js", "submitMutation.graphql.js"} <= made
+
+
+OPERATIONS = """
+query PageOfTasks($first: Int, $after: String, $where: TaskWhere) {
+  tasks(first: $first, after: $after, where: $where) { nodes { id status campaign { name } } pageInfo { endCursor } }
+}
+mutation Submit($input: SubmitAuditInput!) {
+  submitAudit(input: $input) { __typename ... on AuditSubmitted { audit { id } } ... on UserError { code message } }
+}
+subscription TaskChanged { taskChanged { id status } }
+"""
+CODEGEN = """
+schema: schema.graphql
+documents: queries.graphql
+generates:
+  types.ts:
+    plugins: [typescript-operations]
+    config: {scalars: {DateTime: string, JSON: unknown}}
+"""
+
+
+async def test_graphql_codegen(served: Served, tmp_path: Path) -> None:  # noqa: F811
+    """Types for operations are generated, and TypeScript takes them in its strict mode."""
+    generator = NODE_MODULES / "@graphql-codegen" / "cli"
+    if not generator.is_dir():
+        pytest.skip("run `make clients` first")
+    await write_schema(served, tmp_path / "schema.graphql")
+    (tmp_path / "queries.graphql").write_text(OPERATIONS)
+    (tmp_path / "codegen.yml").write_text(CODEGEN)
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES.resolve())
+    await run("npx", "--no-install", "graphql-codegen", "--config", "codegen.yml", cwd=tmp_path)
+    await run("npx", "--no-install", "tsc", "--noEmit", "--strict", "types.ts", cwd=tmp_path)
+    assert "TaskChangedSubscription" in (tmp_path / "types.ts").read_text()
 
 
 GQL = """
@@ -113,15 +146,6 @@ async def test_gql(served: Served, tmp_path: Path) -> None:  # noqa: F811
     assert json.loads(out.strip().splitlines()[-1]) == [12, 2, "anonymous"]
 
 
-OPERATIONS = """
-query PageOfTasks($first: Int, $after: String, $where: TaskWhere) {
-  tasks(first: $first, after: $after, where: $where) { nodes { id status campaign { name } } pageInfo { endCursor } }
-}
-mutation Submit($input: SubmitAuditInput!) {
-  submitAudit(input: $input) { __typename ... on AuditSubmitted { audit { id } } ... on UserError { code message } }
-}
-subscription TaskChanged { taskChanged { id status } }
-"""
 USE = """
 import asyncio, sys
 from graphql_client import Client

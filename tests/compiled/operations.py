@@ -36,6 +36,8 @@ IDS = [
 class Word(str):
     """An enum's value: no quotes in GraphQL."""
 
+    __slots__ = ()
+
 
 @dataclass
 class Operation:

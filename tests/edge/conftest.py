@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from connectors.contract import Capabilities
 from connectors.documents import Annotator, Asset, Campaign, Page, Task, TaskStatus

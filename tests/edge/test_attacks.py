@@ -257,7 +257,7 @@ async def test_development_helps(served: Served) -> None:
 
 
 async def test_cost_is_told(served: Served) -> None:
-    """Each answer says what it cost: pages × what stands in them."""
+    """Each answer says what it cost: pages times what stands in them."""
     body = (
         await served.post("{ tasks(first: 10) { nodes { id asset { id } audits(first: 3) { nodes { id } } } } }")
     ).json()

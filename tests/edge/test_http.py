@@ -245,7 +245,7 @@ async def test_idle_sockets_leave_room(serve: Callable[..., Any]) -> None:
         idle = []
         for _ in range(400):
             one = socket.socket()
-            one.setblocking(False)  # noqa: FBT003
+            one.setblocking(False)
             one.connect_ex(served.address)
             idle.append(one)
         await asyncio.sleep(2.5)

@@ -299,8 +299,9 @@ async def test_good_bye_is_said(filled: Store) -> None:
 
 
 async def follow(hub: Hub, found: list[Any], collection: str = "tasks", **more: Any) -> None:
-    async for doc in hub.follow(collection, more.pop("where", EVERYTHING), sources=more.pop("sources", None), **more):
-        found.append(doc["_id"])
+    where, sources = more.pop("where", EVERYTHING), more.pop("sources", None)
+    async for doc in hub.follow(collection, where, sources=sources, **more):
+        found.append(doc["_id"])  # noqa: PERF401 - each as it comes
 
 
 async def test_a_slow_subscriber_falls_alone(filled: Store) -> None:
@@ -318,8 +319,7 @@ async def test_a_slow_subscriber_falls_alone(filled: Store) -> None:
     while len(found) < 51:
         await asyncio.sleep(0.02)
     with pytest.raises(Fell, match="keep up"):
-        for _ in range(50):
-            await anext(slow)
+        [doc async for doc in slow]
     assert hub.subscribers == 1
     quick.cancel()
     await asyncio.gather(quick, return_exceptions=True)

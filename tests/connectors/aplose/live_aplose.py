@@ -130,6 +130,23 @@ async def living(store: Store) -> dict[str, Any]:
     return found
 
 
+async def gone(store: Store) -> set[str]:
+    """Global ids of all tombstones."""
+    found: set[str] = set()
+    for collection in (
+        "campaigns",
+        "assets",
+        "tasks",
+        "submissions",
+        "annotations",
+        "annotators",
+        "audits",
+        "comments",
+    ):
+        found |= {doc["_id"] async for doc in store.db[collection].find({"deleted_at": {"$ne": None}}, {"_id": 1})}
+    return found
+
+
 async def everything(store: Store) -> str:
     """All that is stored, as text."""
     out = []

@@ -123,7 +123,7 @@ def test_settings_are_checked() -> None:
         {"read_timeout": 0},
         {"overlap_seconds": -1},
     ):
-        with pytest.raises(ValueError, match="start|empty|longer|negative"):
+        with pytest.raises(ValueError, match=r"start|empty|longer|negative"):
             Settings(**(right | wrong))
 
 
@@ -267,6 +267,48 @@ async def test_the_exports_of_a_real_server_become_live_documents() -> None:
     assert {one.auditor for one in documents if isinstance(one, Audit)} == {"user3", "user4"}
     phases = {one.phase.name for one in documents if isinstance(one, Task) and one.phase}
     assert phases == {"Annotation", "Verification"}
+
+
+@needs_recordings
+async def test_a_recorded_v2_server_is_synced() -> None:
+    """A real v2.5.7 replayed, its lists and its four exports: phases with their ids, each mark once, its verifier."""
+    folder = SHARED / "v2.5.7_live"
+
+    def told(content: Any) -> Any:
+        def answer(request: Request) -> Response:
+            if "authorization" not in request.headers:
+                return JSONResponse({"detail": "no"}, 401)
+            if isinstance(content, str):
+                return Response((folder / content).read_bytes(), media_type="text/csv")
+            return JSONResponse(content)
+
+        return answer
+
+    exports = {"6/report": "results_A_after_verif.csv", "7/report": "results_V_after_verif.csv"}
+    exports |= {"6/report-status": "status_A_after_verif.csv", "7/report-status": "status_V_after_verif.csv"}
+    routes = [
+        Route("/api/token/", lambda _: JSONResponse({"access": "an-access-token"}), methods=["POST"]),
+        Route("/api/annotation-campaign/", told([recorded("v2.5.7_live", "026_campaign_detail.json")["response"]])),
+        Route(
+            "/api/annotation-campaign-phase/", told(recorded("v2.5.7_live", "027_phases_of_campaign.json")["response"])
+        ),
+        *(Route(f"/api/annotation-campaign-phase/{path}/", told(name)) for path, name in exports.items()),
+    ]
+    with serve(Sandbox(name="v2", app=Starlette(routes=routes), control=Control(), settings=lambda url: {})) as url:
+        source = opened(url)
+        found: dict[Any, AnyDocument] = {}
+        async for page in source.fetch(None, full=True):
+            assert page.skipped == ()
+            found |= {(one.kind, one.external_id): one for one in page.documents}
+        assert source._client.version == "v2.4"
+        one = of(found, Kind.CAMPAIGN)["6"]
+        assert (one.name, [phase.name for phase in one.phases]) == ("Rich v2 campaign", ["Annotation", "Verification"])
+        marks_ = of(found, Kind.ANNOTATION)
+        assert len(marks_) > 3
+        assert all(name == f"6/{mark.native_id}" for name, mark in marks_.items())
+        assert {audit.auditor for audit in of(found, Kind.AUDIT).values()} == {"TestUser2"}
+        assert len(of(found, Kind.ASSET)) == 99
+        await source.close()
 
 
 def test_a_correction_keeps_what_it_does_not_say() -> None:

@@ -16,7 +16,7 @@ PAUSES = st.sampled_from((0, 1, 40, 900, 5000))
 def steps(*names):
     change = st.tuples(st.sampled_from(names), PROJECTS, st.integers(0, 30), PAUSES)
     sync = st.tuples(st.just("sync"), st.lists(st.integers(0, 5), max_size=2))
-    return st.lists(st.one_of(change, change, change, sync), min_size=2, max_size=14)
+    return st.lists(st.one_of(change, change, change, sync), min_size=6, max_size=18)
 
 
 def change(made, what, project, number, pause):

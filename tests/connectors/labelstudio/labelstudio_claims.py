@@ -9,7 +9,7 @@ import asyncio
 import http.server
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -76,10 +76,10 @@ def living(found: dict[str, Any]) -> dict[str, Any]:
 
 
 class Stopping:
-    """A platform whose pass breaks off after so many pages."""
+    """A platform whose pass breaks off after so many pages; ``between`` happens behind each of them."""
 
-    def __init__(self, platform: Any, pages: int) -> None:
-        self.platform, self.pages = platform, pages
+    def __init__(self, platform: Any, pages: int, between: Callable[[], object] = lambda: None) -> None:
+        self.platform, self.pages, self.between = platform, pages, between
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.platform, name)
@@ -91,6 +91,7 @@ class Stopping:
                 raise Refused("stopped here")
             left -= 1
             yield page
+            self.between()
 
 
 @contextmanager
@@ -192,7 +193,7 @@ class Claims:
             assert await alive(store, "tasks", campaign=campaign) == project["task_number"]
             assert await alive(store, "submissions", campaign=campaign) == project["total_annotations_number"]
             assert await alive(store, "annotations", campaign=campaign) == project["total_annotations_number"]
-        assert run["progress"]["total"] == self.many
+        assert run["progress"]["done"] == run["progress"]["total"] == self.many
 
     async def test_a_second_sync_writes_nothing(self, server: Server, store: Store) -> None:
         """What did not change is not written again, though the server words ages and visits anew each time."""

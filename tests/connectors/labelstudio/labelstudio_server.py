@@ -89,7 +89,8 @@ class Server:
     def platform(self, **changes: Any) -> LabelStudioSource:
         retries = changes.pop("retries", Retries(attempts=2, base=0.01, ceiling=0.02))
         values = {"token": Secret(self.token), "webhook_secret": Secret(SECRET)} | changes
-        return LabelStudioSource(Settings(url=self.url, **values), retries=retries)
+        options = {"retries": retries} | {name: values.pop(name) for name in ("limit",) if name in values}
+        return LabelStudioSource(Settings(url=self.url, **values), **options)
 
     def source(self, **changes: Any) -> LiveSource:
         return LiveSource(name=NAME, connector=CONNECTOR, platform=self.platform(**changes))

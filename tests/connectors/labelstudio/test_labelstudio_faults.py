@@ -203,6 +203,22 @@ async def test_a_broken_pass_goes_on_where_it_stopped(server: Server, store: Sto
     await source.platform.close()
 
 
+async def test_pages_shrink_until_they_fit(server: Server) -> None:
+    """Answers over the size limit are asked for in smaller pages, and nothing is lost; one task over it is an error."""
+    tasks = server.images(server.project(), 9, annotations=[{"result": [box(f"r{n}") for n in range(20)]}])
+    platform = server.platform(limit=40_000)
+    pages = [page async for page in platform.fetch(None, full=True)]
+    assert [doc.external_id for page in pages for doc in page.documents if doc.kind is Kind.TASK] == list(
+        map(str, tasks)
+    )
+    assert max(page.records for page in pages) < 9
+    await platform.close()
+    platform = server.platform(limit=4_000)
+    with pytest.raises(Refused, match="larger than"):
+        _ = [page async for page in platform.fetch(None, full=True)]
+    await platform.close()
+
+
 async def test_an_access_token_is_renewed_when_it_ends(server: Server) -> None:
     """After five minutes on the server's clock the first 401 leads to one new token, and nobody notices."""
     personal = server.ask("POST", "/api/token/")["token"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from connectors.documents import (
     UnmappedValue,
 )
 from connectors.errors import SkipRecord
+from connectors.labelstudio.client import merged
 from connectors.labelstudio.mapping import Context, project_document, task_documents
 from connectors.labelstudio.shapes import labels, values
 from tests.connectors.labelstudio.labelstudio_server import box
@@ -368,3 +370,14 @@ def test_the_mapping_is_total(said: dict[str, Any], answers: list[Any], others: 
 def test_labels_are_words(said: Any) -> None:
     """Labels of anything are a list of words."""
     assert all(isinstance(word, str) and word for word in labels({"type": "labels", "value": said}))
+
+
+@given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)), st.integers(1, 6))
+def test_ranges_hold_the_ids(some: set[int], others: set[int], gap: int) -> None:
+    """Ranges of one id and longer ones, merged, hold exactly the ids; with a larger gap they hold them and the holes."""
+    exact = merged([*merged([one] for one in some), *([one] for one in others)])
+    assert {one for first, last in exact for one in range(first, last + 1)} == some | others
+    loose = merged(([one] for one in some | others), gap=gap)
+    assert all(later[0] - earlier[1] > gap for earlier, later in pairwise(loose))
+    assert {one for first, last in loose for one in range(first, last + 1)} >= some | others
+    assert {edge for one in loose for edge in one} <= some | others

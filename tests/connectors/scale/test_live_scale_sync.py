@@ -4,12 +4,15 @@ import json
 
 import pytest
 
+from connectors.contract import Marks, PlatformSource, ReceivesWebhooks, Refreshes, TakesAudits
 from connectors.documents import Kind
 from connectors.scale import CONNECTOR, sandbox_rules
 from connectors.scale.live import ScaleSource
 from connectors.scale.sandbox import create
 from connectors.scale.sandbox_state import API_KEYS
+from gateway.source_settings import read_sources
 from gateway.sync import refresh, sync
+from tests.connectors.scale import live_scale
 from tests.connectors.scale.live_scale import NAME, age, checkpoint, dead, living, stopping, synced
 
 TASKS = "GET /v1/tasks"
@@ -377,13 +380,33 @@ async def test_the_connector_declares_what_it_does(scale, platform):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"page_size": 101}, {"page_size": 0}, {"concurrency": 0}, {"requests_per_minute": 0}, {"overlap_seconds": -1}],
+    ("wrong", "said"),
+    [
+        ({"url": "scale.example.com/v1"}, "must look like https://"),
+        ({"page_size": 101}, "page_size is 1 to 100"),
+        ({"page_size": 0}, "page_size is 1 to 100"),
+        ({"concurrency": 0}, "start from 1"),
+        ({"requests_per_minute": 0}, "start from 1"),
+        ({"overlap_seconds": -1}, "negative"),
+        ({"settle_seconds": -0.1}, "negative"),
+    ],
 )
-def test_settings_that_make_no_sense_are_refused(scale, wrong, platform):
-    """Each is named before anything is asked."""
-    with pytest.raises(ValueError, match=next(iter(wrong)) if "seconds" not in next(iter(wrong)) else "seconds"):
-        platform(scale, **wrong)
+def test_settings_that_make_no_sense_are_refused(scale, wrong, said):
+    """Each with its reason, before a source is opened."""
+    with pytest.raises(ValueError, match=said):
+        live_scale.settings(scale, **wrong)
+
+
+async def test_the_table_of_the_configuration_is_understood(scale):
+    """What the sandbox names as its table opens a source through the gateway's own settings; a key never shows."""
+    table = scale.sandbox.settings("http://127.0.0.1:9") | {"platform": "scale", "page_size": "50"}
+    found, wrong = read_sources({"scale-test": table, "nokey": {"platform": "scale"}}, {"scale": CONNECTOR})
+    assert [(problem.path, problem.reason) for problem in wrong] == [(("sources", "nokey", "api_key"), "is missing")]
+    assert found["scale-test"].settings.page_size == 50
+    assert API_KEYS["test"] not in repr(found)
+    source = CONNECTOR.open(found["scale-test"].settings)
+    assert all(isinstance(source, role) for role in (PlatformSource, Refreshes, TakesAudits, Marks, ReceivesWebhooks))
+    await source.close()
 
 
 async def test_single_things_are_read_on_demand(scale, platform):
