@@ -13,6 +13,7 @@ import click
 from gateway import audits
 from gateway.commands import as_plain, skipped_of
 from gateway.imports import ImportRefused
+from gateway.log import configure
 from gateway.outbox import Outbox
 from gateway.runtime import live_sources, open_store
 from gateway.settings import Settings, load
@@ -66,6 +67,9 @@ def _known(settings: Settings, names: tuple[str, ...]) -> None:
 async def work(config: str | None) -> None:
     """Syncs what is due and delivers audits until SIGINT or SIGTERM."""
     settings = load(config)
+    configure(level=settings.log.level, format=settings.log.format, known_secrets=settings.secrets)
+    for warning in settings.warnings:
+        click.echo(f"warning: {warning}", err=True)
     async with open_store(settings) as store, live_sources(settings) as live:
         wanted = settings.worker
         outbox = Outbox(store, live, lease_seconds=wanted.audit_lease_seconds)

@@ -112,11 +112,13 @@ async def read_body(request: Request, *, most: int, seconds: float) -> bytes:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
-                    raise await _too_large(request, most)
+                    break
     except TimeoutError:
         raise BadRequest(408, f"the body took longer than {seconds:g} seconds", {"connection": "close"}) from None
     except ClientDisconnect:
         raise BadRequest(400, "the client went away") from None
+    if len(body) > most:
+        raise await _too_large(request, most)
     return bytes(body)
 
 

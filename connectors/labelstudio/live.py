@@ -83,10 +83,12 @@ class LabelStudioSource:
             going = self._begin(kept, projects, now, full=full or "low" not in kept)
         context, users = await self._context()
         campaigns = [project_document(project, self._url) for project in projects.values()]
-        left = [int(project) for project in going["gone"] if int(project) not in projects]
+        left = [Ref(Kind.CAMPAIGN, str(number)) for number in kept.get("campaigns", ()) if number not in projects]
+        going |= {"sweep": going["sweep"] or bool(left)}
+        kept["campaigns"] = list(projects)
         yield Page(
             documents=(*users, *campaigns),
-            gone=[Ref(Kind.CAMPAIGN, str(project)) for project in left],
+            gone=left,
             checkpoint={**kept, "pass": going},
             records=len(campaigns),
         )
@@ -118,7 +120,7 @@ class LabelStudioSource:
                 )
         kept["known"] = merged([*kept.get("known", ()), *going["fresh"]])
         if going["sweep"]:
-            async for page in self._sweep(kept, projects, context):
+            async for page in self._sweep(kept, going, projects, context):
                 yield page
         kept |= {name: going[name] for name in ("low", "projects", "swept")}
         complete = full and going["full"] and not going["skipped"]
@@ -132,19 +134,18 @@ class LabelStudioSource:
         swept, before = moment(kept.get("swept")), mapping(kept.get("projects"))
         seen = {str(number): _signature(project) for number, project in projects.items()}
         fewer = any(one["tasks"] > seen[number]["tasks"] for number, one in before.items() if number in seen)
-        gone = sorted(before.keys() - seen.keys())
         due = swept is None or (now - swept).total_seconds() >= self._settings.sweep_seconds
-        sweep = full or fewer or bool(gone) or due
+        sweep = full or fewer or due
         if not sweep:  # predictions are looked at with the ids: a model that writes one by one moves `updated_at`
             seen = {n: one | {"predictions": before.get(n, one)["predictions"]} for n, one in seen.items()}
         changes = [n for n, one in seen.items() if n in before and _settled(one) == _settled(before[n])]
         low = now - timedelta(seconds=self._settings.overlap_seconds)
         going = {"full": full, "low": stamp(low), "sweep": sweep, "swept": stamp(now) if sweep else kept.get("swept")}
-        going |= {"projects": seen, "changes": changes, "gone": gone}
+        going |= {"projects": seen, "changes": changes}
         return going | {"project": 0, "after": 0, "fresh": [], "done": 0, "skipped": 0}
 
     async def _sweep(
-        self, kept: dict[str, JSON], projects: Mapping[int, JSON], context: Context
+        self, kept: dict[str, JSON], going: JSON, projects: Mapping[int, JSON], context: Context
     ) -> AsyncIterator[Page]:
         """What is known and no longer there. What is there and not known, or has drafts, or had, is read."""
         known = {one for first, last in kept["known"] for one in range(first, last + 1)}
@@ -158,7 +159,9 @@ class LabelStudioSource:
             alive |= here
             if again := now | (had | here - known) & here:
                 documents, skipped = self._documents(await self._client.named(number, again), project, context)
-                yield Page(documents=documents, skipped=skipped, records=len(again))
+                kept["known"] = merged([*kept["known"], *([one] for one in again)])
+                checkpoint = {**kept, "pass": going}
+                yield Page(documents=documents, skipped=skipped, records=len(again), checkpoint=checkpoint)
         dead = sorted(known - alive)
         for start in range(0, len(dead), _BATCH):
             names = [str(one) for one in dead[start : start + _BATCH]]

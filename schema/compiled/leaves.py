@@ -38,16 +38,14 @@ def leaf(type_: GraphQLLeafType, *, nullable: bool) -> Step:
     types = frozenset({plain, NoneType} if nullable else {plain})
     coerce = type_.coerce_output_value
 
-    def coerced(value: Any) -> Any:
-        answer = None if value is None else _sound(coerce(value))
-        if answer is None and not nullable:
-            raise Unfit
-        return answer
-
     async def work(values: Sequence[Any], run: Run) -> Answers:
         if types.issuperset(map(type, values)) and (fits is None or fits(v for v in values if v is not None)):
             return list(values)
-        return [coerced(value) for value in values]
+        answers = [None if value is None else coerce(value) for value in values]
+        nulls = answers.count(None)
+        if Undefined in answers or (nulls and (not nullable or nulls != values.count(None))):
+            raise Unfit
+        return answers
 
     return Step(work)
 
@@ -57,9 +55,3 @@ def _plain(type_: GraphQLLeafType) -> tuple[type | None, Fits | None]:
         names = frozenset(name for name, value in type_.values.items() if value.value == name)
         return (str, names.issuperset)
     return _PLAIN.get(type_.name, (None, None))
-
-
-def _sound(answer: Any) -> Any:
-    if answer is None or answer is Undefined:
-        raise Unfit
-    return answer

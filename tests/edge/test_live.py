@@ -250,7 +250,7 @@ async def test_sockets_ask_for_tokens(filled: Store) -> None:
 
 async def test_a_token_that_ends_closes_its_sockets(filled: Store) -> None:
     """A socket and a stream outlive their token by no more than a moment."""
-    _, text = await Tokens(filled.db).create("short", ["read"], lives=dt.timedelta(seconds=1.5))
+    _, text = await Tokens(filled.db).create("short", ["read"], lives=dt.timedelta(seconds=4))
     async with serving(filled, edge_settings()) as served:
         headers = {"accept": "text/event-stream", "authorization": f"Bearer {text}"}
         streaming = asyncio.create_task(served.client.post("/graphql", json={"query": TASKS}, headers=headers))

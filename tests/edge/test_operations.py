@@ -304,7 +304,8 @@ async def test_sigterm_cuts_nothing(mongo_url: str, opened: Any, unused: int, wo
 
         asking = [asyncio.create_task(ask()) for _ in range(8)]
         streaming = asyncio.create_task(stream())
-        await asyncio.sleep(1.5)
+        while len(statuses) < 8:
+            await asyncio.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -313,7 +314,7 @@ async def test_sigterm_cuts_nothing(mongo_url: str, opened: Any, unused: int, wo
         await asyncio.wait_for(asyncio.gather(*asking), 20)
         assert (await streaming).endswith("event: complete\ndata: \n\n")
         assert set(statuses) == {200}
-        assert len(statuses) > 20
+        assert len(statuses) >= 8
         assert [one for one in cut if "ReadError" not in one and "RemoteProtocolError" not in one] == []
     finally:
         if process.poll() is None:

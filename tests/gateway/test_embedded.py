@@ -210,6 +210,7 @@ def test_any_path_will_do(directory: Path, name: str) -> None:
         assert listening.parent.parent == Path(tempfile.gettempdir())
         with EmbeddedMongo(odd) as joined:
             assert joined == url
+    shutil.rmtree(listening.parent)
 
 
 def test_a_full_log_is_rotated(directory: Path) -> None:

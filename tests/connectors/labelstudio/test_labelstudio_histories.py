@@ -83,7 +83,7 @@ class History:
             move(chance.choice(found))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(12))
 async def test_any_history_ends_like_a_clean_sync(seed: int, store: Store) -> None:
     """Changes between syncs and, while a pass is read, in the middle of it; passes broken off; then one that ends."""
     with sandbox_server() as server:
