@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PYTEST := LABELGATE_REQUIRE_SDKS=1 $(BIN)/python -m pytest
 
-.PHONY: help venv sdks demo demo-once test format lint types imports sdl test-delivery bench clean
+.PHONY: help venv sdks demo demo-once test format lint types imports sdl test-delivery bench clean test-clients
 .DEFAULT_GOAL := help
 
 help:  ## list the chores
@@ -62,6 +62,15 @@ imports: .venv/ready-dev  ## the import contracts alone
 
 sdl: .venv/ready-run  ## write schema/schema.graphql from the code
 	$(BIN)/labelgate schema > schema/schema.graphql.new && mv schema/schema.graphql.new schema/schema.graphql
+
+tests/clients/.ready: tests/clients/package.json
+	cd tests/clients && npm install --no-audit --no-fund --no-package-lock --silent
+	test -x tests/clients/.venv/bin/python || $(PYTHON) -m venv tests/clients/.venv
+	tests/clients/.venv/bin/python -m pip install --quiet --disable-pip-version-check 'gql[aiohttp,websockets]==4.0.0' ariadne-codegen==0.19.0
+	@touch $@
+
+test-clients: .venv/ready-dev tests/clients/.ready  ## real GraphQL clients and the HTTP audit suite against a served gateway (needs node)
+	$(BIN)/python -m pytest -q tests/clients
 
 test-delivery: .venv/ready-dev  ## 1,000 verdicts a platform under faults and kills (long)
 	LABELGATE_VERDICTS=1000 $(BIN)/python -m pytest -q tests/gateway/test_delivery.py

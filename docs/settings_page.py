@@ -1,10 +1,14 @@
-"""Writes docs/settings.md from the settings classes: ``python docs/settings_page.py``. A test holds the page to them."""
+"""Writes docs/settings.md from the settings classes; a test holds the page to them.
+
+Run it as ``PYTHONPATH=. python docs/settings_page.py``.
+"""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import inspect
+import itertools
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -37,11 +41,19 @@ sync_every = 600
 """
 
 
+SOURCES = """
+## `[sources.<name>]`
+
+Names have up to 63 of `a-z 0-9 . - _`. Every source has `platform`, `enabled` (default `true`) and `sync_every` (seconds
+between two syncs by the worker; 300 if unset); the rest belongs to its platform.
+"""
+
+
 def notes(cls: type[Any]) -> dict[str, str]:
     """The docstring that follows each field of a class."""
     body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
     out = {}
-    for field, after in zip(body, body[1:], strict=False):
+    for field, after in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(after, ast.Expr):
             value = getattr(after.value, "value", None)
             if isinstance(value, str):
@@ -50,7 +62,11 @@ def notes(cls: type[Any]) -> dict[str, str]:
 
 
 def table(rows: list[tuple[str, str, str]]) -> str:
-    lines = ["| key | default | |", "|---|---|---|", *(f"| `{key}` | {default} | {note} |" for key, default, note in rows)]
+    lines = [
+        "| key | default | |",
+        "|---|---|---|",
+        *(f"| `{key}` | {default} | {note} |" for key, default, note in rows),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -72,11 +88,7 @@ def page() -> str:
         ]
         rows = [(key, "" if default == "see below" else default, note) for key, default, note in rows]
         parts += [f"\n## `[{name}]`\n", table(rows)]
-    parts.append(
-        "\n## `[sources.<name>]`\n\nNames have up to 63 of `a-z 0-9 . - _`. Every source has `platform`, `enabled` "
-        "(default `true`) and `sync_every` (seconds between two syncs by the worker; 300 if unset); the rest belongs to "
-        "its platform.\n"
-    )
+    parts.append(SOURCES)
     for connector in discover().values():
         told = notes(connector.settings)
         rows = []

@@ -1,4 +1,4 @@
-"""The live half of the demo: the platforms in miniature on loopback, synced over HTTP, and an audit that travels back."""
+"""The live half of the demo: platforms in miniature on loopback, synced over HTTP, and an audit that travels."""
 
 from __future__ import annotations
 

@@ -192,15 +192,11 @@ class Query:
         (Order("audited_at", descending=True),),
     )
 
-    @computed(
-        "Counts, rates and seconds of audits, grouped; at most 1000 groups, in the order of their keys."
-    )
+    @computed("Counts, rates and seconds of audits, grouped; at most 1000 groups, in the order of their keys.")
     async def audit_stats(
         self,
         info: Info,
-        group_by: Annotated[
-            list[AuditDimension], strawberry.argument(description="A group for each value of these.")
-        ],
+        group_by: Annotated[list[AuditDimension], strawberry.argument(description="A group for each value of these.")],
         where: Annotated[
             AuditWhere | None, strawberry.argument(description="Only audits that fit all of this.")
         ] = None,

@@ -43,7 +43,7 @@ def leaf(type_: GraphQLLeafType, *, nullable: bool) -> Step:
             return list(values)
         answers = [None if value is None else coerce(value) for value in values]
         nulls = answers.count(None)
-        if Undefined in answers or (nulls and (not nullable or nulls != values.count(None))):
+        if any(answer is Undefined for answer in answers) or (nulls and (not nullable or nulls != values.count(None))):
             raise Unfit
         return answers
 

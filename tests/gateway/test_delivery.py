@@ -47,7 +47,9 @@ class Processes:
 
     def command(self, *arguments: str) -> subprocess.Popen[bytes]:
         line = [sys.executable, "-m", "gateway.cli", "--config", str(self._config), *arguments]
-        return subprocess.Popen(line, cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            line, cwd=ROOT, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def start(self, name: str) -> None:
         what = ["serve", "--port", str(self.port)] if name == "gateway" else ["worker"]
@@ -76,7 +78,18 @@ def processes(config: Path, database: str) -> Iterator[Processes]:
 
 
 def toml(name: str, platform: str, table: dict[str, Any], url: str) -> str:
-    lines = ["[mongodb]", f'url = "{url}"', "[limits]", "requests_per_minute = 0", "[worker]", "audit_lease_seconds = 6", "poll_seconds = 0.3", f"[sources.{name}]", f'platform = "{platform}"', "sync_every = 3600"]
+    lines = [
+        "[mongodb]",
+        f'url = "{url}"',
+        "[limits]",
+        "requests_per_minute = 0",
+        "[worker]",
+        "audit_lease_seconds = 6",
+        "poll_seconds = 0.3",
+        f"[sources.{name}]",
+        f'platform = "{platform}"',
+        "sync_every = 3600",
+    ]
     for key, value in table.items():
         lines.append(f"{key} = {value}" if isinstance(value, (int, float)) else f'{key} = "{value}"')
     return "\n".join(lines) + "\n"
@@ -122,7 +135,11 @@ async def test_every_verdict_takes_effect_once(platform: str, store: Store, mong
         table = {**sandbox.settings(url), **case["settings"]}
         (tmp_path / "labelgate.toml").write_text(toml("live", platform, table, mongo_url))
         assert held.command("sync").wait(timeout=120) == 0
-        finished = {"source": "live", "status": {"$in": ["SUBMITTED", "IN_REVIEW", "COMPLETED"]}, "review_status": "NOT_REVIEWED"}
+        finished = {
+            "source": "live",
+            "status": {"$in": ["SUBMITTED", "IN_REVIEW", "COMPLETED"]},
+            "review_status": "NOT_REVIEWED",
+        }
         tasks = [doc["_id"] async for doc in store.db["tasks"].find(finished, {"_id": 1}, sort=[("_id", 1)], limit=40)]
         assert len(tasks) >= 5
         before = control.count(case["effect"])
@@ -136,7 +153,12 @@ async def test_every_verdict_takes_effect_once(platform: str, store: Store, mong
         for name in ("gateway", "worker 1", "worker 2"):
             held.start(name)
         inputs = [
-            {"idempotencyKey": f"v{n}", "task": {"id": tasks[n % len(tasks)]}, "result": chance.choice(["ACCEPTED", "REJECTED"]), "comment": f"verdict {n}"}
+            {
+                "idempotencyKey": f"v{n}",
+                "task": {"id": tasks[n % len(tasks)]},
+                "result": chance.choice(["ACCEPTED", "REJECTED"]),
+                "comment": f"verdict {n}",
+            }
             for n in range(VERDICTS)
         ]
         sending = asyncio.create_task(submitted(held.port, inputs))
@@ -144,7 +166,12 @@ async def test_every_verdict_takes_effect_once(platform: str, store: Store, mong
         undone = {"origin": "GATEWAY", "delivery.state": {"$ne": "DELIVERED"}}
         next_kill = time.monotonic() + 4
         while not sending.done() or await store.db["audits"].count_documents(undone):
-            states = Counter([doc["delivery"]["state"] async for doc in store.db["audits"].find({"origin": "GATEWAY"}, {"delivery.state": 1})])
+            states = Counter(
+                [
+                    doc["delivery"]["state"]
+                    async for doc in store.db["audits"].find({"origin": "GATEWAY"}, {"delivery.state": 1})
+                ]
+            )
             assert time.monotonic() < deadline, states
             if time.monotonic() > next_kill and held.kills < 6:
                 held.kill(chance.choice(["gateway", "worker 1", "worker 2"]))
@@ -157,10 +184,16 @@ async def test_every_verdict_takes_effect_once(platform: str, store: Store, mong
         order: dict[str, list[int]] = {}
         for effect in effects:
             order.setdefault(effect.key, []).append(int(str(effect.detail["comments"]).rpartition(" ")[2]))
-        sent = await store.db["audits"].find({"origin": "GATEWAY"}, {"task": 1, "comments": 1, "seq": 1, "external_id": 1}).to_list(None)
+        sent = (
+            await store.db["audits"]
+            .find({"origin": "GATEWAY"}, {"task": 1, "comments": 1, "seq": 1, "external_id": 1})
+            .to_list(None)
+        )
         expected: dict[str, list[int]] = {}
         for audit in sorted(sent, key=lambda audit: audit["seq"]):
-            expected.setdefault(audit["task"].rpartition("/")[2], []).append(int(audit["comments"][0].rpartition(" ")[2]))
+            expected.setdefault(audit["task"].rpartition("/")[2], []).append(
+                int(audit["comments"][0].rpartition(" ")[2])
+            )
         assert order == expected
         assert len({audit["external_id"] for audit in sent}) == VERDICTS
         assert held.kills >= 1

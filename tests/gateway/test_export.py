@@ -43,12 +43,16 @@ async def test_results_can_be_imported_again(store: Store, tmp_path: Any) -> Non
         assert len([row for row in rows if row["annotation"]]) == await store.db["annotations"].count_documents(alive)
         assert len([row for row in rows if not row["annotation"]]) == await store.db["comments"].count_documents(alive)
         await imported(store, connector.name, path, source="second")
-        for collection, fields in (("annotations", ("label", "start_at", "end_at", "time_span", "frequency_span", "value", "comment")),):
+        for collection, fields in (
+            ("annotations", ("label", "start_at", "end_at", "time_span", "frequency_span", "value", "comment")),
+        ):
             pair = []
             for source in ("first", "second"):
                 where = {"campaign": f"gid://{source}/Campaign/{campaign['external_id']}", "deleted_at": None}
                 found = [doc async for doc in store.db[collection].find(where)]
-                pair.append(sorted(json.dumps([doc.get(name) for name in fields], default=str, sort_keys=True) for doc in found))
+                pair.append(
+                    sorted(json.dumps([doc.get(name) for name in fields], default=str, sort_keys=True) for doc in found)
+                )
             assert pair[0] == pair[1]
 
 
@@ -74,8 +78,14 @@ async def test_lines_hold_tasks_with_their_audits_and_delivery(store: Store) -> 
     lines = [json.loads(line) for line in (await written(store, "gid://toy/Campaign/c", "tasks.jsonl")).splitlines()]
     assert [line["external_id"] for line in lines] == ["t0", "t1", "t2", "t3", "t4"]
     first = lines[0]
-    assert (first["review_status"], first["submissions"][0]["response"], first["annotations"][0]["label"]) == ("REJECTED", {"answer": 0}, "L")
-    assert [(audit["result"], audit["delivery"]) for audit in first["audits"]] == [("REJECTED", {"state": "PENDING", "attempts": 0})]
+    assert (first["review_status"], first["submissions"][0]["response"], first["annotations"][0]["label"]) == (
+        "REJECTED",
+        {"answer": 0},
+        "L",
+    )
+    assert [(audit["result"], audit["delivery"]) for audit in first["audits"]] == [
+        ("REJECTED", {"state": "PENDING", "attempts": 0})
+    ]
     assert not {"h", "said", "weak"} & set(first)
     rows = list(csv.DictReader(io.StringIO(await written(store, "gid://toy/Campaign/c", "results.csv"))))
     told = json.loads(rows[0]["task_audits"])
@@ -86,4 +96,12 @@ async def test_no_cell_is_a_formula(store: Store) -> None:
     """Text that a spreadsheet would run is written so that it does not; numbers stay numbers."""
     from gateway.export import _safe
 
-    assert [_safe(cell) for cell in ("=1+1", "+x", "@a", "-5.5", "plain", 3, None)] == ["'=1+1", "'+x", "'@a", "-5.5", "plain", 3, None]
+    assert [_safe(cell) for cell in ("=1+1", "+x", "@a", "-5.5", "plain", 3, None)] == [
+        "'=1+1",
+        "'+x",
+        "'@a",
+        "-5.5",
+        "plain",
+        3,
+        None,
+    ]

@@ -33,25 +33,39 @@ async def audited(store: Store) -> list[Audit]:
             label=chance.choice(["whale", "boat", None]),
             result=AuditResult(chance.choice(WORDS)),
             duration_seconds=chance.choice([None, 1.5, 10.0, 30.0]),
-            audited_at=chance.choice([None, datetime(2025, 12, 27, 23, tzinfo=UTC) + timedelta(hours=chance.randrange(300))]),
-            errors=tuple(AuditError(type=chance.choice([AuditErrorType.LABEL, AuditErrorType.GEOMETRY])) for _ in range(chance.randrange(3))),
+            audited_at=chance.choice(
+                [None, datetime(2025, 12, 27, 23, tzinfo=UTC) + timedelta(hours=chance.randrange(300))]
+            ),
+            errors=tuple(
+                AuditError(type=chance.choice([AuditErrorType.LABEL, AuditErrorType.GEOMETRY]))
+                for _ in range(chance.randrange(3))
+            ),
         )
         for n in range(200)
     ]
     people = [Annotator(external_id=f"p{n}", name=f"Person {n}") for n in range(4)]
 
     async def pages() -> Any:
-        yield Page(documents=[*audits, *people, Campaign(external_id="c0", name="Zero"), Campaign(external_id="c1", name="One")])
+        yield Page(
+            documents=[
+                *audits,
+                *people,
+                Campaign(external_id="c0", name="Zero"),
+                Campaign(external_id="c1", name="One"),
+            ]
+        )
 
     async with held(store.db, "sync:s", "test") as lease:
         await store_pages(store, pages(), source="s", mode="IMPORT", lease=lease)
-    await store.db["sources"].insert_one({"_id": "s", "platform": "toy", "enabled": True, "health": "OK", "capabilities": {}})
+    await store.db["sources"].insert_one(
+        {"_id": "s", "platform": "toy", "enabled": True, "health": "OK", "capabilities": {}}
+    )
     return audits
 
 
 def value(audit: Audit, dimension: str) -> list[str | None]:
     at = audit.audited_at
-    gid = lambda kind, id_: None if id_ is None else f"gid://s/{kind}/{id_}"  # noqa: E731
+    gid = lambda kind, id_: None if id_ is None else f"gid://s/{kind}/{id_}"
     found: dict[str, Any] = {
         "SOURCE": "s",
         "CAMPAIGN": gid("Campaign", audit.campaign),
@@ -74,7 +88,10 @@ async def ask(store: Store, text: str) -> Any:
     return result.data
 
 
-@pytest.mark.parametrize("dimensions", [[], ["SOURCE"], ["CAMPAIGN"], ["AUDITOR", "RESULT"], ["AUTHOR"], ["LABEL", "WEEK"], ["ERROR_TYPE"], ["DAY"]])
+@pytest.mark.parametrize(
+    "dimensions",
+    [[], ["SOURCE"], ["CAMPAIGN"], ["AUDITOR", "RESULT"], ["AUTHOR"], ["LABEL", "WEEK"], ["ERROR_TYPE"], ["DAY"]],
+)
 async def test_groups_are_what_counting_gives(dimensions: list[str], store: Store, audited: list[Audit]) -> None:
     """Every dimension, alone and together: the same groups, counts, rates and medians as counting in Python."""
     expected: dict[tuple[Any, ...], list[Audit]] = defaultdict(list)
@@ -101,8 +118,8 @@ async def test_groups_are_what_counting_gives(dimensions: list[str], store: Stor
 
 async def test_filters_and_nodes(store: Store, audited: list[Audit]) -> None:
     """The same `where` as audits; ids lead to what they name; quality is the same count by author."""
-    text = '{ auditStats(groupBy: [AUTHOR], where: { result: { eq: REJECTED }, author: null }) { audits } }'
-    text = '{ auditStats(groupBy: [CAMPAIGN], where: { result: { eq: REJECTED } }) { audits keys { node { ... on Campaign { name } } } } }'
+    text = "{ auditStats(groupBy: [AUTHOR], where: { result: { eq: REJECTED }, author: null }) { audits } }"
+    text = "{ auditStats(groupBy: [CAMPAIGN], where: { result: { eq: REJECTED } }) { audits keys { node { ... on Campaign { name } } } } }"
     rows = (await ask(store, text))["auditStats"]
     names = {row["keys"][0]["node"] and row["keys"][0]["node"]["name"]: row["audits"] for row in rows}
     rejected = [audit for audit in audited if audit.result is AuditResult.REJECTED]
@@ -113,5 +130,7 @@ async def test_filters_and_nodes(store: Store, audited: list[Audit]) -> None:
     people = (await ask(store, "{ annotators { nodes { name quality { audits rejected } } } }"))["annotators"]["nodes"]
     for number, person in enumerate(people):
         mine = [audit for audit in audited if audit.author == f"p{number}"]
-        expected = {"audits": len(mine), "rejected": sum(a.result is AuditResult.REJECTED for a in mine)} if mine else None
+        expected = (
+            {"audits": len(mine), "rejected": sum(a.result is AuditResult.REJECTED for a in mine)} if mine else None
+        )
         assert person == {"name": f"Person {number}", "quality": expected}
