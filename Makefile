@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PYTEST := LABELGATE_REQUIRE_SDKS=1 $(BIN)/python -m pytest
 
-.PHONY: help venv sdks demo demo-once test format lint types imports sdl test-delivery bench clean test-clients
+.PHONY: help venv sdks demo demo-once test format lint types imports sdl test-delivery bench bench-reads equivalence clean test-clients
 .DEFAULT_GOAL := help
 
 help:  ## list the chores
@@ -69,14 +69,23 @@ tests/clients/.ready: tests/clients/package.json
 	tests/clients/.venv/bin/python -m pip install --quiet --disable-pip-version-check 'gql[aiohttp,websockets]==4.0.0' ariadne-codegen==0.19.0
 	@touch $@
 
+test-labelstudio: .venv/ready-dev  ## Label Studio itself: install it apart, start it on loopback, run the shared claims (long)
+	$(BIN)/python tests/connectors/labelstudio/real_server.py
+
 test-clients: .venv/ready-dev tests/clients/.ready  ## real GraphQL clients and the HTTP audit suite against a served gateway (needs node)
 	$(BIN)/python -m pytest -q tests/clients
 
 test-delivery: .venv/ready-dev  ## 1,000 verdicts a platform under faults and kills (long)
 	LABELGATE_VERDICTS=1000 $(BIN)/python -m pytest -q tests/gateway/test_delivery.py
 
+equivalence: .venv/ready-dev  ## compiled against ordinary execution, 2,400 generated operations (minutes)
+	LABELGATE_EQUIVALENCE=2400 $(BIN)/python -m pytest tests/compiled -q -s
+
 bench: .venv/ready-dev  ## measure (long; not part of test)
 	$(BIN)/python -m benchmarks.ingest
+
+bench-reads: .venv/ready-dev  ## CPU time of the read queries against baselines
+	$(BIN)/python -m benchmarks.reads
 
 clean:  ## remove what was installed and the demo's data
 	rm -rf .venv .venv-sdks .labelgate .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 Doc = dict[str, Any]
-_ONE = {
-    name: 1
-    for name in ("external_id source asset_name batch type status native_status priority tags annotation_count labels "
-                 "review_status created_at updated_at").split()
-}  # fmt: skip
+_ONE = dict.fromkeys(
+    "external_id source asset_name batch type status native_status priority tags annotation_count labels review_status "
+    "created_at updated_at".split(),
+    1,
+)
 
 
 def _moment(value: Any) -> str | None:

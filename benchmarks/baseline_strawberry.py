@@ -1,4 +1,7 @@
-"""The plain way: Strawberry types with resolvers, DataLoaders and the driver, as its documentation shows. No auth, no limits."""
+"""The plain way: Strawberry types with resolvers, DataLoaders and the driver, as its documentation shows.
+
+It has no auth and no limits.
+"""
 
 from __future__ import annotations
 

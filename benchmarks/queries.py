@@ -46,7 +46,8 @@ QUERIES: Final[dict[str, Asked]] = {
     ),
     # how far a campaign is
     "Q6": Asked(
-        "query Q6($id: ID!) { campaign(by: { id: $id }) { name progress { total audited byStatus { status count } } } }",
+        """query Q6($id: ID!) {
+  campaign(by: { id: $id }) { name progress { total audited byStatus { status count } } } }""",
         {"id": gid("Campaign", 3)},
     ),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
 
 import uvicorn
 
@@ -14,7 +13,7 @@ from gateway.app import create_app, create_edge
 from gateway.edge_settings import LimitSettings
 from gateway.log import configure
 from gateway.metrics import Metrics
-from gateway.serving import _config  # noqa: PLC2701 - as in production
+from gateway.serving import _config
 from gateway.settings import LogSettings, MongoSettings, ServerSettings, Settings
 from gateway.store import monitor
 from gateway.store.connect import open_store
@@ -41,7 +40,6 @@ async def main(variant: str, port: int, url: str, database: str, driver: str) ->
     if variant in ("ordinary", "compiled"):
         monitor.listen(metrics.command)
     async with open_store(settings) as opened:
-        app: Any
         if variant == "strawberry":
             config = uvicorn.Config(baseline_strawberry.create_app(opened.db), port=port, log_level="warning")
         elif variant == "handwritten":

@@ -222,6 +222,8 @@ def _obstacle(audit: NewAudit, source: Stored) -> str | None:
     target = able["audit_target"]
     if target == "ANNOTATION" and audit.annotation is None:
         return f"{source['_id']} takes verdicts on single annotations only"
+    if target == "SUBMISSION" and audit.annotation is not None:
+        return f"{source['_id']} takes verdicts on whole answers only"
     if target == "TASK" and audit.annotation is not None:
         return f"{source['_id']} takes verdicts on whole tasks only"
     if audit.require_delivery and audit.errors and not able["audit_errors"]:

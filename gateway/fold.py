@@ -70,8 +70,8 @@ def stands(audit: Stored) -> bool:
 def fold(said: Said, audits: Iterable[Stored]) -> dict[str, Any]:
     """The folded fields of one task from all audits about it, those of the platform and ours."""
     everything = newest_first(audit for audit in audits if _counts(audit))
-    pending = [audit for audit in reversed(everything) if stands(audit)]
-    status = said.review_status or review_status([audit for audit in everything if not stands(audit)])
+    pending = _pending(everything)
+    status = said.review_status or review_status([audit for audit in everything if audit not in pending])
     comments = list(said.review_comments)
     response_of = said.submission
     for audit in pending:
@@ -89,6 +89,16 @@ def fold(said: Said, audits: Iterable[Stored]) -> dict[str, Any]:
         "response_of": response_of,
         "version": _version(said, everything),
     }
+
+
+def _pending(audits: Sequence[Stored]) -> list[Stored]:
+    """Ours that the platform has not taken, oldest first. What it took before one that it shows, it has taken too."""
+    shown = max((audit.get("seq") or 0 for audit in audits if audit.get("echoed")), default=0)
+    return [
+        audit
+        for audit in reversed(audits)
+        if stands(audit) and not (audit["delivery"]["state"] == "DELIVERED" and (audit.get("seq") or 0) < shown)
+    ]
 
 
 def newest_first(audits: Iterable[Stored]) -> list[Stored]:

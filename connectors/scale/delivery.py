@@ -101,8 +101,8 @@ class Delivery:
         self._client = client
         self._settle = settings.settle_seconds
         self._clock = clock
-        self._known = person_id(settings.audited_by) if settings.audited_by else None
-        self._learnt: str | None = None
+        self._account = person_id(settings.audited_by) if settings.audited_by else None
+        """Whom Scale names as the auditor of our verdicts."""
         self._attempts: dict[str, _Attempt] = {}
 
     async def mark(self, audit: PushAudit, task: PushTask) -> Mapping[str, JSON]:
@@ -126,7 +126,7 @@ class Delivery:
         except Uncertain as problem:
             doubt = problem.message
         except ConnectorError:
-            del self._attempts[audit.id]
+            self._attempts.pop(audit.id, None)
             raise
         try:
             receipt = await self._look(audit, task, attempt)
@@ -163,14 +163,14 @@ class Delivery:
         except SkipRecord as problem:
             raise Retry(f"Scale's answer about the task cannot be read: {problem.message}") from None
         taken = attempt is not None and attempt.taken
-        # An account that was learnt and never turns up again was perhaps exchanged together with the key.
-        account = self._known or (None if attempt and attempt.looks >= LOOKS - 2 else self._learnt)
+        # An account that no longer turns up was perhaps exchanged together with the key.
+        account = None if attempt and attempt.looks >= LOOKS - 2 else self._account
         new = newcomers(documents, audit)
         record = echo(found, new, audit, account=account, taken=taken)
         if record is None:
             return None
         if taken and len(new) == 1 and isinstance(record.auditor, str):
-            self._learnt = record.auditor
+            self._account = record.auditor
         self._attempts.pop(audit.id, None)
         details = {
             "audited_at": stamp(record.audited_at) if isinstance(record.audited_at, datetime) else None,

@@ -11,30 +11,26 @@ from typing import Any, Final
 
 from graphql import (
     DocumentNode,
-    FieldNode,
     FragmentDefinitionNode,
     GraphQLField,
     GraphQLObjectType,
     GraphQLResolveInfo,
     OperationDefinitionNode,
-    get_argument_values,
     get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
-    visit,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
-from graphql.language import Visitor
 from strawberry.federation import Schema
-from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from schema.compiled import completion, relations, sources
+from schema.compiled.arguments import Converter, arguments
 from schema.compiled.leaves import leaf
-from schema.compiled.steps import Run, Step, before, constant, objects
+from schema.compiled.steps import Step, before, constant, objects
 from schema.connections import Connection
 from schema.data import DATA, Link, Many, Part, Value, view
 from schema.fields import Backed
@@ -63,7 +59,7 @@ class _Compiler:
     def __init__(
         self, schema: Schema, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues
     ) -> None:
-        self._strawberry = schema
+        self._converter = Converter(schema)
         self._schema = schema._schema  # noqa: SLF001 - the graphql-core schema
         self._operation = operation
         self._variables = variables
@@ -134,9 +130,9 @@ class _Compiler:
         info: GraphQLResolveInfo[Any],
         details: list[FieldDetails],
     ) -> Step:
-        arguments = self._arguments(field, info.field_nodes[0])
+        given = arguments(field, info.field_nodes[0])
         completed = self._completed(field.type, details)
-        step = sources.resolved(info, field.resolve, arguments, completed, is_async=definition.is_async)
+        step = sources.resolved(info, field.resolve, given, completed, is_async=definition.is_async)
         cls = _class(parent)
         return before(lambda docs: [cls(doc=doc) for doc in docs], step) if issubclass(cls, Backed) else step
 
@@ -162,11 +158,11 @@ class _Compiler:
             return relations.linked(data, path, paths_below(info), shown, nullable=not is_non_null_type(field.type))
         if not data.is_connection:
             return relations.children(data, paths_below(info), shown)
-        read = self._arguments(field, info.field_nodes[0], lambda given: self._converted(definition, given))
+        given = arguments(field, info.field_nodes[0], self._converter.of(definition))
         paged = names_one(info, "edges", "nodes", "pageInfo")
         counted = self._counted(get_named_type(field.type), details)
         fields = paths_below(info, in_connection=True)
-        return relations.connected(data, fields, read, relations.Pages(shown, paged=paged, counted=counted))
+        return relations.connected(data, fields, given, relations.Pages(shown, paged=paged, counted=counted))
 
     # --- connections ----------------------------------------------------------------------------------------------
 
@@ -226,24 +222,6 @@ class _Compiler:
     def _shown(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Step:
         return completion.shown_by(_class(type_), self._below(type_, details))
 
-    # --- arguments ------------------------------------------------------------------------------------------------
-
-    def _arguments(
-        self,
-        field: GraphQLField,
-        node: FieldNode,
-        convert: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda given: given,
-    ) -> Callable[[Run], Mapping[str, Any]]:
-        """The arguments of a field; worked out once when no variable stands in them."""
-        if not _has_variables(node):
-            known = convert(get_argument_values(field, node))
-            return lambda run: known
-        return lambda run: convert(get_argument_values(field, node, run.variables))
-
-    def _converted(self, definition: StrawberryField, given: dict[str, Any]) -> Mapping[str, Any]:
-        registry = self._strawberry.schema_converter.scalar_registry
-        return convert_arguments(given, definition.arguments, scalar_registry=registry, config=self._strawberry.config)
-
     def _info(
         self, parent: GraphQLObjectType, field: GraphQLField, details: list[FieldDetails]
     ) -> GraphQLResolveInfo[Any]:
@@ -288,19 +266,6 @@ def _cursors(pairs: Sequence[Any]) -> list[Any]:
 
 def _docs(pairs: Sequence[Any]) -> list[Any]:
     return [doc for _, doc in pairs]
-
-
-def _has_variables(node: FieldNode) -> bool:
-    found = False
-
-    class Look(Visitor):
-        def enter_variable(self, *_: Any) -> None:
-            nonlocal found
-            found = True
-
-    for argument in node.arguments or ():
-        visit(argument, Look())
-    return found
 
 
 __all__ = ["NotCompilable", "compile_operation"]

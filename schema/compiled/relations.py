@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import NoneType
 from typing import Any, TypeAlias
 
+from schema.compiled.arguments import Arguments
 from schema.compiled.completion import regrouped
 from schema.compiled.steps import Answers, Run, Step, Unfit, together
 from schema.connections import Connection
@@ -15,7 +16,6 @@ from schema.data import Link, Many, get, view
 from schema.fields import asked
 from schema.ports import Query, Slice
 
-Arguments: TypeAlias = Callable[[Run], Mapping[str, Any]]
 Page: TypeAlias = Slice | None
 """None where nothing of it is selected."""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 from graphql import GraphQLResolveInfo
 
+from schema.compiled.arguments import Arguments
 from schema.compiled.steps import Answers, Run, Step, together
 from schema.data import Part, Value, get
-
-Arguments: TypeAlias = Callable[[Run], Mapping[str, Any]]
 
 
 def stored(data: Value, path: str, completed: Step) -> Step:
@@ -59,7 +58,8 @@ def resolved(
 
     async def work(values: Sequence[Any], run: Run) -> Answers:
         ours = info._replace(context=run.context, variable_values=run.variables)
-        found = [resolve(value, ours, **arguments(run)) for value in values]
+        given = arguments(run)
+        found = [resolve(value, ours, **given) for value in values]
         if is_async:
             found = await together(found)
         for one in found:
