@@ -59,7 +59,7 @@ class Reader:
             batch_size=size + 2,
             max_time_ms=self._limit,
         )
-        return _slice([doc async for doc in cursor], query, keys, mark)
+        return _slice(await cursor.to_list(None), query, keys, mark)
 
     async def count(self, query: Query) -> int:
         where = await self._where(query)
@@ -112,7 +112,7 @@ class Reader:
         cursor = self._db[collection].find(
             where, _projection(fields, ()), batch_size=len(ids) + 1, max_time_ms=self._limit
         )
-        return {doc["_id"]: doc async for doc in cursor}
+        return {doc["_id"]: doc for doc in await cursor.to_list(None)}
 
     async def all_by(self, query: Query, by: str, parents: Sequence[str]) -> Mapping[str, Sequence[Doc]]:
         keys = keyset.order_keys(query.order)
@@ -126,7 +126,7 @@ class Reader:
             max_time_ms=self._limit,
         )
         found: dict[str, list[Doc]] = {parent: [] for parent in parents}
-        async for doc in cursor:
+        for doc in await cursor.to_list(None):
             held = keyset.lookup(doc, by)
             for parent in held if isinstance(held, list) else (held,):
                 if parent in found:
