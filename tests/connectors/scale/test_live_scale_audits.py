@@ -13,6 +13,7 @@ from connectors.errors import Refused, Retry, Uncertain
 from connectors.scale.client import Client
 from connectors.scale.delivery import Delivery, echo, mark, newcomers
 from connectors.scale.mapping import task_documents
+from connectors.transport import Timeouts
 from gateway.audits import retry, submit
 from gateway.engine import utcnow
 from gateway.outbox import Outbox
@@ -353,7 +354,8 @@ async def test_sixty_verdicts_are_sixty_effects_in_order(empty, store, live, com
     Every task gets its verdicts once each and in the order in which they were given, every audit is DELIVERED with the
     platform's own id, and the next sync makes no second audit of any.
     """
-    source, tasks = await prepared(store, live, empty, 12)
+    patient = {"timeouts": Timeouts(connect=5, read=1, write=5, pool=5, total=5)}
+    source, tasks = await prepared(store, live, empty, 12, settle_seconds=0.5, options=patient)
     given = {task: [] for task in tasks}
     chance = random.Random(7)
     for number in range(60):
@@ -365,7 +367,7 @@ async def test_sixty_verdicts_are_sixty_effects_in_order(empty, store, live, com
     for times, fault in (
         (6, {"status": 500}),
         (6, {"status": 503, "when": "after"}),
-        (3, {"kind": "stall", "seconds": 1}),
+        (3, {"kind": "stall", "seconds": 3}),
         (3, {"status": 429}),
         (3, {"kind": "reset", "when": "after"}),
     ):
