@@ -44,8 +44,8 @@ sync_every = 600
 SOURCES = """
 ## `[sources.<name>]`
 
-Names have up to 63 of `a-z 0-9 . - _`. Every source has `platform`, `enabled` (default `true`) and `sync_every` (seconds
-between two syncs by the worker; 300 if unset); the rest belongs to its platform.
+Names have up to 63 of `a-z 0-9 . - _`. Every source has `platform`, `enabled` (default `true`) and `sync_every`
+(seconds between two syncs by the worker; 300 if unset); the rest belongs to its platform.
 """
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.aplose.sandbox_seed import ACCOUNT
+from connectors.aplose.sandbox.seed import ACCOUNT
 from connectors.sandbox import Sandbox, serve
 
 ROOT = Path(__file__).parents[3]

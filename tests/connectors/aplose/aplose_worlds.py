@@ -9,9 +9,9 @@ from typing import Any
 
 from aplose_replay import SHARED, recorded
 
-from connectors.aplose import sandbox_rows as rows
-from connectors.aplose.sandbox_model import ANNOTATION, TRENDS, VERIFICATION, Archive
-from connectors.aplose.sandbox_store import Store
+from connectors.aplose.sandbox import rows
+from connectors.aplose.sandbox.model import ANNOTATION, TRENDS, VERIFICATION, Archive
+from connectors.aplose.sandbox.store import Store
 from connectors.sandbox import Control
 
 PASSWORD = "osmose29"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.aplose.sandbox_seed import ACCOUNT
+from connectors.aplose.sandbox.seed import ACCOUNT
 from connectors.documents import Kind
 from connectors.errors import Refused
 from gateway.store.store import Store

@@ -9,7 +9,7 @@ import pytest
 from aplose_replay import Player, socket_player
 
 from connectors.aplose.sandbox import build, create
-from connectors.aplose.sandbox_store import Store
+from connectors.aplose.sandbox.store import Store
 from connectors.sandbox import Control, load
 
 RESULTS = "/api/download/phase-annotations/{}/"

@@ -15,7 +15,7 @@ import pytest
 from aplose_replay import Player, player
 
 from connectors.aplose.sandbox import create
-from connectors.aplose.sandbox_schema import schema
+from connectors.aplose.sandbox.schema import schema
 
 FIN, PORPOISES = 2, 1
 

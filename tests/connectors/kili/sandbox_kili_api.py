@@ -5,8 +5,8 @@ from contextlib import contextmanager
 import httpx
 
 from connectors.kili.sandbox import create
-from connectors.kili.sandbox_platform import Options, Platform
-from connectors.kili.sandbox_seed import seed
+from connectors.kili.sandbox.platform import Options, Platform
+from connectors.kili.sandbox.seed import seed
 from connectors.sandbox import Control, serve
 
 HARBOUR, REPAIRS, NOTES = "Harbour traffic", "Repair reports", "Delivery notes"

@@ -10,7 +10,7 @@ import pytest
 from connectors.documents import Kind
 from connectors.errors import Refused, Retry, Unauthorized, Uncertain
 from connectors.kili import problems
-from connectors.kili.sandbox_events import EventLog
+from connectors.kili.sandbox.events import EventLog
 from connectors.kili.settings import Settings
 from connectors.transport import Timeouts
 from gateway.sync import refresh

@@ -9,7 +9,7 @@ from connectors.contract import Hint, PlatformSource, ReceivesWebhooks, Refreshe
 from connectors.documents import CampaignStatus, Kind, PhaseKind, TaskStatus
 from connectors.errors import Unauthorized
 from connectors.kili import CONNECTOR
-from connectors.kili.sandbox_seed import LABELER_KEY, REVIEWER_KEY
+from connectors.kili.sandbox.seed import LABELER_KEY, REVIEWER_KEY
 from connectors.kili.settings import Settings
 from gateway.settings import Settings as GatewaySettings  # noqa: F401 -- the table must be readable by the gateway
 from gateway.source_settings import read_sources

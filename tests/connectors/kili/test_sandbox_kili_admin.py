@@ -6,9 +6,9 @@ import time
 import pytest
 from sandbox_kili_api import HARBOUR, REPAIRS, grown, look, served
 
-from connectors.kili import sandbox_workflow as workflow
-from connectors.kili.sandbox_fields import annotations_of
-from connectors.kili.sandbox_seed import LABELER_KEY, REVIEWER_KEY
+from connectors.kili.sandbox import workflow
+from connectors.kili.sandbox.fields import annotations_of
+from connectors.kili.sandbox.seed import LABELER_KEY, REVIEWER_KEY
 
 
 @pytest.fixture(scope="module")

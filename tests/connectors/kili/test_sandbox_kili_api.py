@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sandbox_kili_api import served
 
-from connectors.kili import sandbox_queries
-from connectors.kili.sandbox_schema import sdl, version
-from connectors.kili.sandbox_search import compile_search
-from connectors.kili.sandbox_seed import LABELER_KEY, REVIEWER_KEY
+from connectors.kili.sandbox import queries as sandbox_queries
+from connectors.kili.sandbox.schema import sdl, version
+from connectors.kili.sandbox.search import compile_search
+from connectors.kili.sandbox.seed import LABELER_KEY, REVIEWER_KEY
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sandbox_kili_api import HARBOUR, NOTES, REPAIRS, grown, look, served, state
 
-from connectors.kili import sandbox_workflow as workflow
-from connectors.kili.sandbox import create
+from connectors.kili.sandbox import create, workflow
 
 REASONS = {
     "AlreadyHaveLabelOnCurrentStep",

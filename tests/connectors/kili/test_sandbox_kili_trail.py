@@ -12,7 +12,7 @@ from sandbox_kili_api import HARBOUR, REPAIRS, look, served
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from connectors.kili.sandbox_webhooks import matches
+from connectors.kili.sandbox.webhooks import matches
 
 EVENTS = (
     "query($w: EventsWhere!, $p: EventPagination!, $o: Order) {data: events(where: $w, pagination: $p, order: $o) {%s}}"

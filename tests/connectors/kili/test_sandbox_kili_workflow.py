@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from sandbox_kili_api import HARBOUR, NOTES, REPAIRS, grown, look, served, state
 
-from connectors.kili import sandbox_workflow as workflow
+from connectors.kili.sandbox import workflow
 
 # --- V1 ----------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import httpx
 
-from connectors.scale.sandbox_state import API_KEYS
+from connectors.scale.sandbox.state import API_KEYS
 
 BOXES = {"attachment": "https://images.example.com/a.jpg", "geometries": {"box": {"objects_to_annotate": ["tug"]}}}
 

@@ -15,7 +15,7 @@ from connectors.documents import Kind
 from connectors.errors import Unauthorized
 from connectors.sandbox import serve
 from connectors.scale.callbacks import receive
-from connectors.scale.sandbox_state import CALLBACK_KEYS
+from connectors.scale.sandbox.state import CALLBACK_KEYS
 from gateway import hints
 from tests.connectors.scale.live_scale import NAME, living, synced
 

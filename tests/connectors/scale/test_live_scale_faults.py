@@ -10,7 +10,7 @@ from connectors.documents import Kind
 from connectors.errors import Unauthorized
 from connectors.scale import listing
 from connectors.scale.sandbox import create
-from connectors.scale.sandbox_state import API_KEYS, CALLBACK_KEYS
+from connectors.scale.sandbox.state import API_KEYS, CALLBACK_KEYS
 from gateway.sync import refresh
 from tests.connectors.scale.live_scale import NAME, dead, living, synced
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from connectors.documents import Kind
 from connectors.sandbox import serve
-from connectors.scale import sandbox_rules
 from connectors.scale.sandbox import create
-from connectors.scale.sandbox_rules import ApiError
+from connectors.scale.sandbox import rules as sandbox_rules
+from connectors.scale.sandbox.rules import ApiError
 from gateway.store.store import Store
 from gateway.sync import LiveSource, refresh, sync
 from tests.connectors.scale import live_scale

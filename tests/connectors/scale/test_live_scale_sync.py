@@ -6,10 +6,11 @@ import pytest
 
 from connectors.contract import Marks, PlatformSource, ReceivesWebhooks, Refreshes, TakesAudits
 from connectors.documents import Kind
-from connectors.scale import CONNECTOR, sandbox_rules
+from connectors.scale import CONNECTOR
 from connectors.scale.live import ScaleSource
 from connectors.scale.sandbox import create
-from connectors.scale.sandbox_state import API_KEYS
+from connectors.scale.sandbox import rules as sandbox_rules
+from connectors.scale.sandbox.state import API_KEYS
 from gateway.source_settings import read_sources
 from gateway.sync import refresh, sync
 from tests.connectors.scale import live_scale

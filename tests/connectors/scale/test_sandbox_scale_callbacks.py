@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from connectors.sandbox import Control, Sandbox, serve
 from connectors.scale.sandbox import create
-from connectors.scale.sandbox_state import API_KEYS, CALLBACK_KEYS
+from connectors.scale.sandbox.state import API_KEYS, CALLBACK_KEYS
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.scale.sandbox import create
-from connectors.scale.sandbox_rules import stamp
-from connectors.scale.sandbox_seed import STATES
-from connectors.scale.sandbox_store import Between, Filter, Record, TaskStore, read_token
+from connectors.scale.sandbox.rules import stamp
+from connectors.scale.sandbox.seed import STATES
+from connectors.scale.sandbox.store import Between, Filter, Record, TaskStore, read_token
 from tests.connectors.scale.scale_client import refusal
 
 # --- seed -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import datetime
 import httpx
 import pytest
 
-from connectors.scale.sandbox_state import API_KEYS
+from connectors.scale.sandbox.state import API_KEYS
 from tests.connectors.scale.scale_client import BOXES, Client, refusal
 
 # --- keys -----------------------------------------------------------------------------------------------------
