@@ -5,12 +5,20 @@ Loaders are told apart by the whole question, so fifty parents with the same sel
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from strawberry.dataloader import DataLoader
 
 from schema.ports import AuditGroup, Compare, Doc, Op, Query, Reader, Slice, StatusCounts
+
+
+class _Shared(DataLoader[str, Any]):
+    """What several wait for outlives the one that stops waiting: graphql-core cancels resolvers beside a failed one."""
+
+    def load(self, key: str) -> Awaitable[Any]:
+        return asyncio.shield(super().load(key))
 
 
 class Loaders:
@@ -66,5 +74,5 @@ class Loaders:
                 found = await read(ids)
                 return [found.get(id_) for id_ in ids]
 
-            loader = self._loaders[key] = DataLoader(load)
+            loader = self._loaders[key] = _Shared(load)
         return loader
