@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,7 +23,20 @@ VARY: Final = "accept, accept-encoding, authorization, origin"
 
 
 def dumps(body: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+    """JSON of an answer. A platform's payload may hold what orjson refuses: integers over 64 bits, lone surrogates."""
+    try:
+        return orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return json.dumps(_finite(body), default=str, separators=(",", ":")).encode()
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for NaN and the infinities, which JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 async def answer(

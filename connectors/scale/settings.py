@@ -11,25 +11,28 @@ from connectors.contract import Secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """``api_key`` decides the mode: what ``live_`` and ``test_`` keys make does not see each other (fact sheet §1)."""
+    """Each field's docstring is its text in ``docs/settings.md``; facts are of fact sheet ``platforms/scale.md``."""
 
     api_key: Secret
+    """Decides the mode, too: what ``live_…`` and ``test_…`` keys make does not see each other."""
     url: str = "https://api.scale.com/v1"
+    """The REST API, with its version."""
     callback_auth_key: Secret | None = None
     """What callbacks carry in ``scale-callback-auth``. Unset: no callback is believed."""
     test_callback_auth_key: Secret | None = None
-    """A second key that is as good: Scale has one each for live and test (§9)."""
+    """A second key that is as good: Scale has one each for live and for test mode."""
     audited_by: str | None = None
     """The e-mail that Scale shows on audits of this key. Unset: learnt from the first audit that leaves no doubt."""
     requests_per_minute: int = 600
-    """Scale publishes no limit (§8)."""
+    """Scale publishes no limit."""
     concurrency: int = 8
+    """Requests at once."""
     page_size: int = 100
     """Tasks a page, at most; pages shrink while answers are too large, too slow or fail, and grow back."""
     overlap_seconds: float = 300
     """How far before the begin of a pass the next one starts to look for changes."""
     audited_batches_seconds: float = 900
-    """How often batches that were audited are read again, in case an audit does not move ``updated_at``; 0: never."""
+    """How often the tasks of audited batches are read again, should an audit not move ``updated_at``; 0: never."""
     reviewed_tasks_seconds: float = 21_600
     """How often all tasks with a review status are read again, for the same reason; 0: never."""
     settle_seconds: float = 15

@@ -57,7 +57,7 @@ def _compare(compare: Compare) -> Filter:
             else {path: {f"${op}": _bson(value)}}
         )
     if op is Op.NULL:
-        return {path: None} if value else {path: {"$ne": None}}
+        return _missing(path) if value else _present(path)
     if op is Op.IN:
         values = list(value)
         if compare.ignore_case:
@@ -72,6 +72,18 @@ def _compare(compare: Compare) -> Filter:
     if isinstance(value, datetime):
         return _moment(path, op, value)
     return {path: _bson(value)} if op is Op.EQ else {path: {f"${op}": _bson(value)}}
+
+
+LISTS: Final = frozenset({"assets", "assignees", "errors.type", "labels", "tags"})
+"""Paths that lead to lists: an empty one has no value, so it counts as missing."""
+
+
+def _missing(path: str) -> Filter:
+    return {"$nor": [_present(path)]} if path in LISTS else {path: None}
+
+
+def _present(path: str) -> Filter:
+    return {path: {"$gte": ""}} if path in LISTS else {path: {"$ne": None}}
 
 
 def _moment(path: str, op: Op, value: datetime) -> Filter:

@@ -197,3 +197,13 @@ async def test_the_same_person_elsewhere(filled: Store) -> None:
     """Annotators with one e-mail on several sources know of each other."""
     data = await ask(filled, '{ annotators(where: { source: { eq: "one" } }) { nodes { identities { id } } } }')
     assert data == {"annotators": {"nodes": [{"identities": [{"id": "gid://two/Annotator/p"}]}]}}
+
+
+def test_odd_payloads_can_be_sent() -> None:
+    """An answer with integers over 64 bits, lone surrogates and NaN is valid JSON with the same values, NaN as null."""
+    import json
+
+    from gateway.responses import dumps
+
+    body = {"data": {"raw": {"big": 2**80, "half": "\ud800", "nan": float("nan"), "ok": [1.5, None, True]}}}
+    assert json.loads(dumps(body)) == {"data": {"raw": {"big": 2**80, "half": "\ud800", "nan": None, "ok": [1.5, None, True]}}}
