@@ -50,6 +50,7 @@ def create_edge(
         introspection=settings.server.introspection,
         debug=settings.server.debug,
         seconds=limits.operation_seconds,
+        compiled=settings.server.compiled,
     )
     return Edge(
         store=store,

@@ -76,6 +76,8 @@ class ServerSettings(_Section):
     """Unset: on while the server listens on loopback only."""
     debug: bool = False
     """Errors with their details, for development."""
+    compiled: bool = False
+    """Run queries that come again by compiled plans (docs/compiled.md): less CPU, the same answers. On trial."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that serve."""
     cors_origins: tuple[str, ...] = ()
