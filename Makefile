@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PYTEST := LABELGATE_REQUIRE_SDKS=1 $(BIN)/python -m pytest
 
-.PHONY: help venv sdks demo demo-once test format lint types imports sdl test-delivery bench bench-reads equivalence clean test-clients
+.PHONY: test-labelstudio help venv sdks demo demo-once test format lint types imports sdl test-delivery bench bench-reads equivalence clean test-clients
 .DEFAULT_GOAL := help
 
 help:  ## list the chores

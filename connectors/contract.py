@@ -65,7 +65,7 @@ class Secret(str):
 
 def person_id(email: str) -> str:
     """An annotator id for somebody known only by e-mail: stable, and does not show the address."""
-    return "person-" + hashlib.sha256(email.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return "person-" + hashlib.sha256(email.strip().lower().encode()).hexdigest()[:24]
 
 
 # --- files ----------------------------------------------------------------------------------------------------

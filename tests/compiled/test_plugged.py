@@ -24,7 +24,12 @@ async def test_switched_on_it_answers_the_same(store: Store, mongo_url: str) -> 
     """Data and errors are equal, and plans did answer."""
 
     async def pages() -> Any:
-        marks = [Annotation(external_id=f"m{n}", task=f"t{n}", campaign="c", label="L", value=Classification(categories=("x",))) for n in range(5)]
+        marks = [
+            Annotation(
+                external_id=f"m{n}", task=f"t{n}", campaign="c", label="L", value=Classification(categories=("x",))
+            )
+            for n in range(5)
+        ]
         tasks = [Task(external_id=f"t{n}", campaign="c", status=TaskStatus.COMPLETED) for n in range(5)]
         yield Page(documents=[Campaign(external_id="c", name="C"), *tasks, *marks])
 
@@ -38,7 +43,11 @@ async def test_switched_on_it_answers_the_same(store: Store, mongo_url: str) -> 
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             told = []
             for _ in range(4):
-                for body in ({"query": ASKED, "variables": {"n": 2}}, {"query": ASKED, "variables": {"n": 9}}, {"query": WRONG}):
+                for body in (
+                    {"query": ASKED, "variables": {"n": 2}},
+                    {"query": ASKED, "variables": {"n": 9}},
+                    {"query": WRONG},
+                ):
                     answer = await client.post("/graphql", json=body)
                     told.append((answer.status_code, answer.json()))
         answers.append(told)

@@ -76,6 +76,7 @@ def test_on_a_terminal_events_are_for_people() -> None:
 def test_the_standard_librarys_loggers_go_the_same_way() -> None:
     """Arguments, extra fields and exceptions; levels hold for both; noisy libraries speak up from warning on."""
     stream = io.StringIO()
+    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)  # a sandbox of another test may have silenced it
     configure(stream=stream)
     logging.getLogger("library").info("%s of %d", "one", 2, extra={"shard": 7})
     logging.getLogger("library").debug("too much")

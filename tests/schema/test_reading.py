@@ -206,4 +206,6 @@ def test_odd_payloads_can_be_sent() -> None:
     from gateway.responses import dumps
 
     body = {"data": {"raw": {"big": 2**80, "half": "\ud800", "nan": float("nan"), "ok": [1.5, None, True]}}}
-    assert json.loads(dumps(body)) == {"data": {"raw": {"big": 2**80, "half": "\ud800", "nan": None, "ok": [1.5, None, True]}}}
+    assert json.loads(dumps(body)) == {
+        "data": {"raw": {"big": 2**80, "half": "\ud800", "nan": None, "ok": [1.5, None, True]}}
+    }
