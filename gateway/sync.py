@@ -7,7 +7,7 @@ pass did not name becomes a tombstone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,6 @@ from gateway.store import runs
 from gateway.store.codec import Stored
 from gateway.store.leases import held
 from gateway.store.store import Store
-from gateway.store.writer import Counts
 
 LEASE_SECONDS: Final = 30.0
 
@@ -110,8 +109,4 @@ async def refresh(
         return await store_pages(store, pages(), source=source.name, mode=mode, lease=lease)
 
 
-def as_counts(counts: Counts) -> Mapping[str, int]:
-    return {word: getattr(counts, word).total() for word in ("created", "updated", "unchanged", "deleted")}
-
-
-__all__ = ["LEASE_SECONDS", "LiveSource", "as_counts", "refresh", "sync"]
+__all__ = ["LEASE_SECONDS", "LiveSource", "refresh", "sync"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
 import strawberry
 from strawberry import UNSET
@@ -84,7 +84,6 @@ class Where:
     and_: Any
     or_: Any
     not_: Any
-    includes_deleted: ClassVar[bool] = True
 
     @property
     def include_deleted(self) -> bool:

@@ -51,18 +51,14 @@ def _compare(compare: Compare) -> Filter:
     path, op, value = compare.path, compare.op, compare.value
     if op in _NEGATED:
         positive = _compare(Compare(path, _NEGATED[op], value, compare.ignore_case))
-        return (
-            {"$nor": [positive]}
-            if compare.ignore_case or isinstance(value, datetime)
-            else {path: {f"${op}": _bson(value)}}
-        )
+        return {"$nor": [positive]} if compare.ignore_case or isinstance(value, datetime) else {path: {f"${op}": value}}
     if op is Op.NULL:
         return _missing(path) if value else _present(path)
     if op is Op.IN:
         values = list(value)
         if compare.ignore_case:
             return {path: {"$in": [_pattern(one, "^", r"\z", ignore_case=True) for one in values]}}
-        return {path: {"$in": [_bson(one) for one in values]}}
+        return {path: {"$in": values}}
     if op is Op.CONTAINS:
         return {path: {"$regex": _pattern(value, "", "", ignore_case=compare.ignore_case)}}
     if op is Op.STARTS_WITH:
@@ -71,7 +67,7 @@ def _compare(compare: Compare) -> Filter:
         return {path: {"$regex": _pattern(value, "^", r"\z", ignore_case=True)}}
     if isinstance(value, datetime):
         return _moment(path, op, value)
-    return {path: _bson(value)} if op is Op.EQ else {path: {f"${op}": _bson(value)}}
+    return {path: value} if op is Op.EQ else {path: {f"${op}": value}}
 
 
 LISTS: Final = frozenset({"assets", "assignees", "errors.type", "labels", "tags"})
@@ -95,10 +91,6 @@ def _moment(path: str, op: Op, value: datetime) -> Filter:
     if op is Op.EQ:
         return NOTHING
     return {path: {"$gt" if op in (Op.GT, Op.GTE) else "$lte": floor}}
-
-
-def _bson(value: Any) -> Any:
-    return value
 
 
 def _pattern(text: str, before: str, after: str, *, ignore_case: bool) -> Regex[str]:
